@@ -1,0 +1,294 @@
+// Package evidence holds what has been seen of a rollout, as sufficient
+// statistics: counts, never requests.
+//
+// Evidence is split by stratum of exposure (a period of constant weight) and
+// by arm. A record belongs to the stratum in which its unit or request was
+// routed, also when its outcome arrives days later. Everything is a count of
+// whole numbers, so merging is addition: shards, replicas and batches merge in
+// any order and any grouping to the same evidence. Memory is bounded by the
+// layout, which is fixed when a rollout starts, and by MaxStrata.
+//
+// The package judges nothing; it is read by core/gate.
+package evidence
+
+import (
+	"time"
+
+	"github.com/belay-rollouts/belay/internal/core/split"
+)
+
+// MaxStrata bounds the changes of weight within one rollout.
+const MaxStrata = 64
+
+// The rates that the router itself observes come first in every layout.
+const (
+	ErrorRate       = "error_rate"
+	ClientErrorRate = "client_error_rate"
+
+	errorRate       = 0
+	clientErrorRate = 1
+)
+
+// Layout says what a rollout's evidence holds. It is derived from the plan and
+// never changes while the rollout runs.
+type Layout struct {
+	// Rates names the event series: ErrorRate, ClientErrorRate, then the
+	// outcomes that gates read (`outcome:correct`).
+	Rates []string `json:"rates"`
+	// Sketches are the bases of the latency sketches, one per distinct margin.
+	Sketches []Base `json:"sketches,omitempty"`
+	// Tails are the quantiles whose dispersion between units is followed.
+	// They are kept only where Clustered.
+	Tails []Tail `json:"tails,omitempty"`
+	// Clustered is true when a unit may send many requests, so that the
+	// dispersion between units has to be estimated from hash buckets.
+	Clustered bool `json:"clustered,omitempty"`
+}
+
+// Tail is a latency quantile that is compared at a margin.
+type Tail struct {
+	Sketch   int     `json:"sketch"`   // index into Layout.Sketches
+	Quantile float64 `json:"quantile"` // 0.99 for the 99th percentile
+	Steps    int32   `json:"steps"`    // the margin, in steps of the sketch's base
+}
+
+// NewLayout returns a layout with the router's own rates and the given
+// outcomes after them.
+func NewLayout(clustered bool, outcomes ...string) Layout {
+	return Layout{Rates: append([]string{ErrorRate, ClientErrorRate}, outcomes...), Clustered: clustered}
+}
+
+// Rate returns the index of a named rate.
+func (l *Layout) Rate(name string) (int, bool) {
+	for i, r := range l.Rates {
+		if r == name {
+			return i, true
+		}
+	}
+	return 0, false
+}
+
+// Evidence is all that has been seen of one rollout, stratum by stratum.
+type Evidence struct {
+	Strata []*Stratum `json:"strata"`
+}
+
+// Stratum is the evidence of one period of constant weight.
+type Stratum struct {
+	Sides [split.Arms]Side `json:"sides"` // by arm
+	// Edges are the frozen sketch edges of Layout.Tails; nil until frozen.
+	Edges []int32 `json:"edges,omitempty"`
+	// Lost counts exposures that could not be noted for want of room. The
+	// requests themselves are counted all the same.
+	Lost uint64 `json:"lost,omitempty"`
+}
+
+// Side is what one arm did in one stratum.
+type Side struct {
+	Requests uint64      `json:"requests"`           // assigned to the arm and finished
+	Shielded uint64      `json:"shielded,omitempty"` // answered by the baseline in the candidate's place
+	Units    Units       `json:"units"`
+	Rates    []Tally     `json:"rates"`             // by Layout.Rates
+	Latency  []Histogram `json:"latency,omitempty"` // by Layout.Sketches
+	Tails    []Tally     `json:"tails,omitempty"`   // by Layout.Tails, at the frozen edges
+}
+
+// Observation is one finished request, as the router saw it.
+type Observation struct {
+	Arm         split.Arm
+	Bucket      uint8 // the unit's dispersion bucket
+	Error       bool
+	ClientError bool
+	Shielded    bool
+	// Latency is the time to the whole answer; 0 leaves latency out (a request
+	// that was never answered, or one within the warm-up).
+	Latency time.Duration
+}
+
+// NewStratum returns an empty stratum with room for everything in the layout.
+func NewStratum(l *Layout) *Stratum {
+	s := &Stratum{}
+	for arm := range s.Sides {
+		s.Sides[arm] = newSide(l)
+	}
+	return s
+}
+
+func newSide(l *Layout) Side {
+	side := Side{Rates: make([]Tally, len(l.Rates)), Latency: make([]Histogram, len(l.Sketches))}
+	for i := range side.Rates {
+		side.Rates[i] = newTally(l.Clustered)
+	}
+	if l.Clustered {
+		side.Tails = make([]Tally, len(l.Tails))
+		for i := range side.Tails {
+			side.Tails[i] = newTally(true)
+		}
+	}
+	return side
+}
+
+// Observe adds one request. It allocates only when a latency falls outside
+// what its sketch has room for; see Reserve.
+func (s *Stratum) Observe(l *Layout, o Observation) {
+	side := &s.Sides[o.Arm]
+	side.Requests++
+	if o.Shielded {
+		side.Shielded++
+	}
+	side.Rates[errorRate].add(o.Bucket, o.Error)
+	side.Rates[clientErrorRate].add(o.Bucket, o.ClientError)
+	if o.Latency <= 0 {
+		return
+	}
+	for i, base := range l.Sketches {
+		side.Latency[i].Add(base.Index(o.Latency), 1)
+	}
+	if s.Edges != nil {
+		s.observeTails(l, o)
+	}
+}
+
+// observeTails counts the request at the frozen edges: the baseline at the
+// edge itself, the candidate at the edge times the margin.
+func (s *Stratum) observeTails(l *Layout, o Observation) {
+	for i, tail := range l.Tails {
+		edge := s.Edges[i]
+		if o.Arm == split.Candidate {
+			edge += tail.Steps
+		}
+		over := l.Sketches[tail.Sketch].Index(o.Latency) >= edge
+		s.Sides[o.Arm].Tails[i].add(o.Bucket, over)
+	}
+}
+
+// ObserveOutcome adds one reported outcome of a rate.
+func (s *Stratum) ObserveOutcome(rate int, arm split.Arm, bucket uint8, success bool) {
+	s.Sides[arm].Rates[rate].add(bucket, success)
+}
+
+// FreezeAfter is how many baseline requests of a stratum fix the edges at which
+// the dispersion of its quantiles is followed.
+const FreezeAfter = 2000
+
+// Freeze fixes the edges of the layout's tails from the baseline's sketches,
+// once. It reports whether it did so now.
+func (s *Stratum) Freeze(l *Layout) bool {
+	baseline := &s.Sides[split.Baseline]
+	if !l.Clustered || len(l.Tails) == 0 || s.Edges != nil || baseline.Requests < FreezeAfter {
+		return false
+	}
+	edges := make([]int32, len(l.Tails))
+	for i, tail := range l.Tails {
+		h := &baseline.Latency[tail.Sketch]
+		if h.Total() == 0 {
+			return false
+		}
+		edges[i], _ = h.EdgeFor(1 - tail.Quantile)
+	}
+	s.Edges = edges
+	return true
+}
+
+// Merge adds other to s. Both must be of the same layout. Edges are taken over
+// when s has none; the tallies of a shard that was frozen at other edges are
+// the caller's mistake.
+func (s *Stratum) Merge(other *Stratum) {
+	for arm := range s.Sides {
+		s.Sides[arm].merge(&other.Sides[arm])
+	}
+	if s.Edges == nil && other.Edges != nil {
+		s.Edges = append([]int32(nil), other.Edges...)
+	}
+	s.Lost += other.Lost
+}
+
+func (a *Side) merge(b *Side) {
+	a.Requests += b.Requests
+	a.Shielded += b.Shielded
+	a.Units.merge(&b.Units)
+	for i := range b.Rates {
+		a.Rates[i].merge(&b.Rates[i])
+	}
+	for i := range b.Latency {
+		a.Latency[i].Merge(&b.Latency[i])
+	}
+	for i := range b.Tails {
+		a.Tails[i].merge(&b.Tails[i])
+	}
+}
+
+// Reset empties the stratum and keeps its room and its edges.
+func (s *Stratum) Reset() {
+	for arm := range s.Sides {
+		side := &s.Sides[arm]
+		side.Requests, side.Shielded, side.Units = 0, 0, Units{}
+		for i := range side.Rates {
+			side.Rates[i].reset()
+		}
+		for i := range side.Latency {
+			side.Latency[i].reset()
+		}
+		for i := range side.Tails {
+			side.Tails[i].reset()
+		}
+	}
+	s.Lost = 0
+}
+
+// Reserve makes room in the sketches for every latency, so that Observe
+// allocates nothing.
+func (s *Stratum) Reserve(l *Layout) {
+	for arm := range s.Sides {
+		for i, base := range l.Sketches {
+			s.Sides[arm].Latency[i].reserve(base)
+		}
+	}
+}
+
+// Empty reports whether nothing has been added.
+func (s *Stratum) Empty() bool {
+	for arm := range s.Sides {
+		side := &s.Sides[arm]
+		if side.Requests > 0 || !side.Units.empty() {
+			return false
+		}
+		for i := range side.Rates {
+			if side.Rates[i].N > 0 {
+				return false
+			}
+		}
+	}
+	return s.Lost == 0
+}
+
+// Stratum returns stratum i, making room up to it. It returns nil beyond
+// MaxStrata.
+func (e *Evidence) Stratum(l *Layout, i int) *Stratum {
+	if i < 0 || i >= MaxStrata {
+		return nil
+	}
+	for len(e.Strata) <= i {
+		e.Strata = append(e.Strata, NewStratum(l))
+	}
+	return e.Strata[i]
+}
+
+// Clone returns a deep copy.
+func (e *Evidence) Clone(l *Layout) *Evidence {
+	out := &Evidence{Strata: make([]*Stratum, len(e.Strata))}
+	for i, s := range e.Strata {
+		out.Strata[i] = NewStratum(l)
+		out.Strata[i].Merge(s)
+	}
+	return out
+}
+
+// Exposed returns the requests that the arm has served, over all strata.
+func (e *Evidence) Exposed(arm split.Arm) uint64 {
+	var n uint64
+	for _, s := range e.Strata {
+		n += s.Sides[arm].Requests
+	}
+	return n
+}
