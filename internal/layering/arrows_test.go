@@ -181,8 +181,11 @@ func strayVendors(table []room, confined []confinement, p listed) []string {
 	from, _ := roomOf(table, p.rel())
 	var out []string
 	for _, imp := range vendored(append(slices.Clone(p.Imports), testImports(p)...)) {
-		inTestOnly := !slices.Contains(p.Imports, imp)
-		if from.vendors != nil && !withinAny(imp, from.vendors) && !(inTestOnly && withinAny(imp, vendorTests)) {
+		allowed := from.vendors
+		if !slices.Contains(p.Imports, imp) {
+			allowed = append(slices.Clone(allowed), vendorTests...)
+		}
+		if from.vendors != nil && !withinAny(imp, allowed) {
 			out = append(out, fmt.Sprintf("%s imports %s: %s", p.rel(), imp, from.vendorRule()))
 		}
 		for _, c := range confined {
