@@ -1,0 +1,273 @@
+package spec
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Whole is 100 %.
+const Whole Weight = 10_000
+
+// Weight is a share of the traffic in hundredths of a percent: 10,000 is all.
+type Weight uint32
+
+// Fraction is a share between 0 and 1, written as a percentage.
+type Fraction float64
+
+// Rate is a number per second.
+type Rate float64
+
+// Margin is how much change is tolerated: relative to the baseline (20% has the
+// Value 0.2), or a difference in percentage points (0.5pp has the Value 0.005).
+type Margin struct {
+	Relative bool
+	Value    float64
+}
+
+// BoundUnit is what the value of a Bound counts.
+type BoundUnit string
+
+const (
+	// BoundPercent counts 1 for 100 %.
+	BoundPercent BoundUnit = "percent"
+	// BoundSeconds counts seconds.
+	BoundSeconds BoundUnit = "seconds"
+	// BoundBytes counts bytes.
+	BoundBytes BoundUnit = "bytes"
+	// BoundNumber counts whatever the metric counts.
+	BoundNumber BoundUnit = "number"
+)
+
+// Bound is an absolute limit of a metric.
+type Bound struct {
+	Unit  BoundUnit
+	Value float64
+}
+
+// fault is why a value cannot be read and what to write instead.
+type fault struct {
+	message string
+	hint    string
+}
+
+// Error returns the sentence without a place.
+func (f *fault) Error() string {
+	if f.hint == "" {
+		return f.message
+	}
+	return f.message + "; " + f.hint
+}
+
+func faultf(hint, format string, args ...any) *fault {
+	return &fault{message: fmt.Sprintf(format, args...), hint: hint}
+}
+
+// Longer numbers than these are typing errors, and would cost time to read.
+const (
+	maxIntegerDigits  = 15
+	maxFractionDigits = 30
+)
+
+// isDecimal reports whether s is digits with at most one point between them.
+func isDecimal(s string) bool {
+	whole, frac, point := strings.Cut(s, ".")
+	if !isDigits(whole) || len(whole) > maxIntegerDigits {
+		return false
+	}
+	return !point || isDigits(frac) && len(frac) <= maxFractionDigits
+}
+
+func isDigits(s string) bool {
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// isNumber reports whether s is a number without a unit, whatever its sign.
+func isNumber(s string) bool { return isDecimal(strings.TrimLeft(s, "+-")) }
+
+// shifted reads the decimal s times ten to the power of exp, correctly rounded.
+func shifted(s string, exp int) float64 {
+	v, err := strconv.ParseFloat(s+"e"+strconv.Itoa(exp), 64)
+	if err != nil { // Not reached: isDecimal bounds the digits.
+		return 0
+	}
+	return v
+}
+
+// percentText writes v times 100, so that shifted(text, -2) gives v back.
+func percentText(v float64) string {
+	s := strconv.FormatFloat(v, 'f', -1, 64)
+	whole, frac, _ := strings.Cut(s, ".")
+	frac += "00"
+	whole, frac = whole+frac[:2], strings.TrimRight(frac[2:], "0")
+	whole = strings.TrimLeft(whole, "0")
+	if whole == "" {
+		whole = "0"
+	}
+	if frac != "" {
+		whole += "." + frac
+	}
+	return whole
+}
+
+// cutPercent returns the decimal before the sign, allowing one space between.
+func cutPercent(s, sign string) (string, bool) {
+	number, ok := strings.CutSuffix(s, sign)
+	number = strings.TrimSuffix(number, " ")
+	return number, ok && isDecimal(number)
+}
+
+// ParseWeight reads a share such as 10% or 0.25%, exactly.
+func ParseWeight(s string) (Weight, error) {
+	number, ok := cutPercent(s, "%")
+	if !ok {
+		return 0, percentFault(s)
+	}
+	whole, frac, _ := strings.Cut(number, ".")
+	frac = strings.TrimRight(frac, "0")
+	if len(frac) > 2 {
+		return 0, faultf("write 0.01% or a multiple of it", "%s is finer than a hundredth of a percent", s)
+	}
+	n, err := strconv.ParseUint(whole+(frac + "00")[:2], 10, 64)
+	if err != nil || n > uint64(Whole) {
+		return 0, faultf("write at most 100%", "%s is more than 100%%", s)
+	}
+	return Weight(n), nil
+}
+
+// percentFault says why s is not a percentage.
+func percentFault(s string) *fault {
+	switch {
+	case strings.HasPrefix(s, "-"):
+		return faultf("write a positive percentage", "%s is negative", s)
+	case isNumber(s):
+		return faultf(fmt.Sprintf("write %s%% if you mean percent", s), "the bare number %s is ambiguous", s)
+	case strings.HasSuffix(s, "pp"):
+		return faultf("write a percentage such as 10%", "%s is a difference, not a share", s)
+	}
+	return faultf("write one such as 10%", "%s is not a percentage", quote(s))
+}
+
+// String returns the form that ParseWeight reads.
+func (w Weight) String() string { return percentText(float64(w)/float64(Whole)) + "%" }
+
+// ParseFraction reads a percentage such as 5% or 0.05% as a fraction of one.
+func ParseFraction(s string) (Fraction, error) {
+	number, ok := cutPercent(s, "%")
+	if !ok {
+		return 0, percentFault(s)
+	}
+	return Fraction(shifted(number, -2)), nil
+}
+
+// String returns the form that ParseFraction reads.
+func (f Fraction) String() string { return percentText(float64(f)) + "%" }
+
+// ParseMargin reads 20% (relative to the baseline) or 0.5pp (a difference).
+func ParseMargin(s string) (Margin, error) {
+	if number, ok := cutPercent(s, "pp"); ok {
+		return Margin{Value: shifted(number, -2)}, nil
+	}
+	if number, ok := cutPercent(s, "%"); ok {
+		return Margin{Relative: true, Value: shifted(number, -2)}, nil
+	}
+	switch {
+	case strings.HasPrefix(s, "-"):
+		return Margin{}, faultf("write how much change is tolerated, without a sign", "%s is negative", s)
+	case isNumber(s):
+		return Margin{}, faultf(fmt.Sprintf("write %s%% (relative to the baseline) or %spp (a difference in percentage points)", s, s),
+			"the bare number %s is ambiguous", s)
+	}
+	if _, err := ParseDuration(s); err == nil {
+		return Margin{}, faultf("write a percentage such as 10% (relative to the baseline), and the longest time allowed as max",
+			"%s is a time, not a margin", s)
+	}
+	return Margin{}, faultf("write 20% (relative to the baseline) or 0.5pp (a difference in percentage points)",
+		"%s is not a margin", quote(s))
+}
+
+// String returns the form that ParseMargin reads.
+func (m Margin) String() string {
+	if m.Relative {
+		return percentText(m.Value) + "%"
+	}
+	return percentText(m.Value) + "pp"
+}
+
+// ParseRate reads a rate such as 200/s, 30/m or 10/h.
+func ParseRate(s string) (Rate, error) {
+	number, per, slash := strings.Cut(s, "/")
+	seconds, known := map[string]float64{"s": 1, "m": 60, "h": 3600}[per]
+	if slash && known && isDecimal(number) {
+		return Rate(shifted(number, 0) / seconds), nil
+	}
+	if isNumber(s) {
+		return 0, faultf(fmt.Sprintf("write %s/s for requests per second", s), "the bare number %s is ambiguous", s)
+	}
+	return 0, faultf("write one such as 200/s, 30/m or 10/h", "%s is not a rate", quote(s))
+}
+
+// String returns a form that ParseRate reads.
+func (r Rate) String() string { return strconv.FormatFloat(float64(r), 'f', -1, 64) + "/s" }
+
+// byteUnits are the units of a Bound in bytes, the largest first.
+var byteUnits = []struct {
+	name string
+	size float64
+}{{"TiB", 1 << 40}, {"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"B", 1}}
+
+// ParseBound reads an absolute limit: 5%, 800ms, 512MiB or a plain number.
+// Which of them a metric takes is checked where the metric is known.
+func ParseBound(s string) (Bound, error) {
+	if number, ok := cutPercent(s, "%"); ok {
+		return Bound{Unit: BoundPercent, Value: shifted(number, -2)}, nil
+	}
+	if isDecimal(s) {
+		return Bound{Unit: BoundNumber, Value: shifted(s, 0)}, nil
+	}
+	for _, u := range byteUnits {
+		if number, ok := strings.CutSuffix(s, u.name); ok && isDecimal(number) {
+			return Bound{Unit: BoundBytes, Value: shifted(number, 0) * u.size}, nil
+		}
+	}
+	if strings.HasPrefix(s, "-") {
+		return Bound{}, faultf("write a limit of zero or more", "%s is negative", s)
+	}
+	if d, err := ParseDuration(s); err == nil {
+		return Bound{Unit: BoundSeconds, Value: d.Seconds()}, nil
+	}
+	return Bound{}, faultf("write one such as 5%, 800ms, 512MiB or 120", "%s is not a limit", quote(s))
+}
+
+// String returns the form that ParseBound reads.
+func (b Bound) String() string {
+	switch b.Unit {
+	case BoundPercent:
+		return percentText(b.Value) + "%"
+	case BoundSeconds:
+		return FormatDuration(time.Duration(math.Round(b.Value * float64(time.Second))))
+	case BoundBytes:
+		for _, u := range byteUnits {
+			if n := b.Value / u.size; n >= 1 && n == math.Trunc(n) || u.size == 1 {
+				return strconv.FormatFloat(n, 'f', -1, 64) + u.name
+			}
+		}
+	}
+	return strconv.FormatFloat(b.Value, 'f', -1, 64)
+}
+
+// quote puts a user's text between quotes and cuts it where it is long.
+func quote(s string) string {
+	const most = 60
+	if len(s) > most {
+		s = strings.ToValidUTF8(s[:most], "") + "…"
+	}
+	return strconv.Quote(s)
+}
