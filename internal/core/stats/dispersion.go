@@ -1,0 +1,208 @@
+package stats
+
+import "math"
+
+// Buckets are the counts of one stratum split by hash buckets: a unit's second
+// hash, independent of the one that assigns its arm, names the bucket, so all
+// requests of a unit fall into one bucket and the buckets are independent. All
+// slices have the same length, 256 in production.
+type Buckets struct {
+	KT, NT []float64 // bad events and exposures of the candidate
+	KC, NC []float64 // bad events and exposures of the baseline
+}
+
+// maxLogRatio limits the log ratio at which a dispersion is taken. Beyond it
+// one arm has so few events that the weights would rest on them alone.
+const maxLogRatio = 5
+
+// SandwichPhi returns the cluster-robust dispersion for LogERatio: the variance
+// of the stratified conditional score between buckets over the variance it
+// would have with independent events,
+//
+//	u_j = sum_s (1-theta_s)(k_Tsj - p_Ts n_Tsj) - theta_s (k_Csj - p_Cs n_Csj)
+//	phi = J/(J-1) sum_j u_j^2 / sum_s K_s theta_s (1-theta_s)
+//
+// with theta_s the candidate's share of the events at the log ratio lam (give
+// the estimate; it is held within plus or minus 5). Scores are added over the
+// strata before they are squared, so a unit that is seen in several strata,
+// even in both arms, counts as the one unit it is.
+//
+// The answer has no floor: use Dispersion with Counts.PhiFloor. It is 1 when
+// there is nothing to estimate, and +Inf, under which no evidence is found, when
+// a count cannot be.
+func SandwichPhi(strata []Buckets, lam float64) float64 {
+	if math.IsNaN(lam) {
+		lam = 0
+	}
+	lam = math.Max(-maxLogRatio, math.Min(lam, maxLogRatio))
+	return sandwich(strata, func(s Stratum) (weight contrast, information float64) {
+		events := s.KT + s.KC
+		if events == 0 {
+			return contrast{}, 0
+		}
+		theta := expit(math.Log(s.NT/s.NC) + lam)
+		return contrast{ofT: 1 - theta, ofC: -theta}, events * theta * (1 - theta)
+	})
+}
+
+// DiffPhi returns the cluster-robust dispersion for LogEDiff with the slope m.
+//
+// The efficient score of b in p_T = b + m*p_C, p_C profiled out, is
+// (d_s - b)/v_s in each stratum with d_s = p_Ts - m p_Cs observed and v_s its
+// variance, V_Ts + m^2 V_Cs, V = p(1-p)/n. The dispersion is the variance of its
+// sum between buckets over the binomial one,
+//
+//	u_j = sum_s [ (k_Tsj - p_Ts n_Tsj)/n_Ts - m (k_Csj - p_Cs n_Csj)/n_Cs ] / v_s
+//	phi = J/(J-1) sum_j u_j^2 / sum_s 1/v_s.
+//
+// Rates in v_s are those observed, with half an event added so that an arm
+// without events keeps a variance; under the null's rates a large harm would
+// look like dispersion. The binomial variance is already the right one for
+// frequent events, so the floor is 1.
+//
+// The special cases are those of SandwichPhi.
+func DiffPhi(strata []Buckets, m float64) float64 {
+	if !(m > 1e-9 && m < 1e9) {
+		return math.Inf(1)
+	}
+	return sandwich(strata, func(s Stratum) (weight contrast, information float64) {
+		information = 1 / (binomialVariance(s.KT, s.NT) + m*m*binomialVariance(s.KC, s.NC))
+		return contrast{ofT: information / s.NT, ofC: -m * information / s.NC}, information
+	})
+}
+
+// BernoulliPhi returns the cluster-robust dispersion for LogEBernoulli from the
+// buckets of one arm: the variance of k - p n between buckets over the binomial
+// one. Its floor is 1. It is 1 when there is nothing to estimate, and +Inf when
+// a count cannot be.
+func BernoulliPhi(k, n []float64) float64 {
+	events, exposures, ok := sums(k, n)
+	if !ok {
+		return math.Inf(1)
+	}
+	buckets := float64(min(len(k), len(n)))
+	if buckets < 2 || events == 0 || exposures <= events {
+		return 1
+	}
+	rate, sum := events/exposures, 0.0
+	for j := range min(len(k), len(n)) {
+		u := k[j] - rate*n[j]
+		sum += u * u
+	}
+	return buckets / (buckets - 1) * sum / (events * (1 - rate))
+}
+
+// Dispersion returns the largest of a floor and the estimates, what Counts.Phi
+// should be set to. A NaN among them gives +Inf.
+func Dispersion(floor float64, estimates ...float64) float64 {
+	phi := floor
+	for _, e := range estimates {
+		phi = math.Max(phi, e)
+	}
+	if math.IsNaN(phi) {
+		return math.Inf(1)
+	}
+	return phi
+}
+
+// PhiFloor returns the least dispersion for LogERatio. It is 1 for rare events,
+// whose counts are near Poisson, and 1-p once the pooled rate p reaches 10 %:
+// the conditional likelihood takes the variance of a count for its mean, and
+// that of a binomial count is smaller by this factor. LogEDiff and LogEBernoulli
+// know the binomial variance; their floor is always 1.
+func (c Counts) PhiFloor() float64 {
+	events, exposures := 0.0, 0.0
+	for _, s := range c.Strata {
+		if s.possible() && s.comparable() {
+			events += s.KT + s.KC
+			exposures += s.NT + s.NC
+		}
+	}
+	rate := events / exposures
+	if !(rate >= 0.1 && rate < 1) {
+		return 1
+	}
+	return 1 - rate
+}
+
+// contrast is how the residuals of the two arms enter a score.
+type contrast struct{ ofT, ofC float64 }
+
+// sandwich returns the variance of a score between buckets over its model
+// variance. weigh gives a stratum's contrast, and the variance of its score
+// under the model; 0 leaves the stratum out.
+func sandwich(strata []Buckets, weigh func(Stratum) (contrast, float64)) float64 {
+	buckets := 0
+	for _, b := range strata {
+		buckets = max(buckets, b.size())
+	}
+	if buckets < 2 {
+		return 1
+	}
+	var store [256]float64
+	scores := store[:]
+	if buckets > len(store) {
+		scores = make([]float64, buckets)
+	}
+	scores = scores[:buckets]
+	model := 0.0
+	for _, b := range strata {
+		s, ok := b.total()
+		if !ok {
+			return math.Inf(1)
+		}
+		if !s.comparable() {
+			continue
+		}
+		weight, information := weigh(s)
+		model += information
+		b.addScores(scores, weight, s)
+	}
+	if model == 0 {
+		return 1
+	}
+	sum := 0.0
+	for _, u := range scores {
+		sum += u * u
+	}
+	return float64(buckets) / float64(buckets-1) * sum / model
+}
+
+// addScores adds each bucket's residuals around the arms' own rates.
+func (b Buckets) addScores(scores []float64, weight contrast, s Stratum) {
+	pT, pC := s.KT/s.NT, s.KC/s.NC
+	for j := range b.size() {
+		scores[j] += weight.ofT*(b.KT[j]-pT*b.NT[j]) + weight.ofC*(b.KC[j]-pC*b.NC[j])
+	}
+}
+
+// size returns the number of buckets that all four slices have.
+func (b Buckets) size() int { return min(len(b.KT), len(b.NT), len(b.KC), len(b.NC)) }
+
+// total returns the counts of all buckets, and false when one cannot be.
+func (b Buckets) total() (Stratum, bool) {
+	size := b.size()
+	kT, nT, okT := sums(b.KT[:size], b.NT[:size])
+	kC, nC, okC := sums(b.KC[:size], b.NC[:size])
+	return Stratum{NT: nT, KT: kT, NC: nC, KC: kC}, okT && okC
+}
+
+// sums returns the sums of two slices, and false when an entry cannot be a
+// count.
+func sums(k, n []float64) (events, exposures float64, ok bool) {
+	for j := range min(len(k), len(n)) {
+		if !isCount(k[j]) || !isCount(n[j]) {
+			return 0, 0, false
+		}
+		events += k[j]
+		exposures += n[j]
+	}
+	return events, exposures, true
+}
+
+// binomialVariance returns the variance of k/n at its estimate, with half an
+// event and half a non-event added.
+func binomialVariance(k, n float64) float64 {
+	p := (math.Min(k, n) + 0.5) / (n + 1)
+	return p * (1 - p) / n
+}

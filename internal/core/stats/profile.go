@@ -1,0 +1,208 @@
+package stats
+
+import "math"
+
+// profile is the log-likelihood of one stratum for the affine margin
+// p_T = b + m*p_C, as a function of b, with the nuisance c = p_C maximised out
+// (Miettinen and Nurminen 1985 for m = 1):
+//
+//	kC ln c + fC ln(1-c) + kT ln(b+m c) + fT ln(1-b-m c),   f = n - k,
+//	c in [max(0, -b/m), min(1, (1-b)/m)].
+//
+// The function is jointly concave in (c, b), so the profile is concave in b.
+type profile struct {
+	kT, fT, kC, fC, m float64
+
+	// The maximiser at the null, to which values are relative.
+	c0, p0 float64
+
+	// The maximiser at the boundary asked for last, and where it was going:
+	// the next one asked for is mostly near.
+	lastB, lastC, drift float64
+}
+
+// newProfile returns the profile of a stratum with its null at b.
+func newProfile(s Stratum, b, m float64) profile {
+	s = s.clamped()
+	r := profile{kT: s.KT, fT: s.NT - s.KT, kC: s.KC, fC: s.NC - s.KC, m: m}
+	// The pooled estimate is a fair first guess.
+	r.lastB, r.lastC = b, (s.KC+math.Max(s.KT-s.NT*b, 0))/(s.NC+m*s.NT)
+	fit := r.fit(b)
+	r.c0, r.p0 = fit.c, fit.p
+	return r
+}
+
+// fit is the constrained maximum at some b.
+type fit struct {
+	c, p float64
+	// edge is set where p is 0 or 1 by constraint, so that c moves with b.
+	edge bool
+}
+
+// fit returns the maximiser at b, which must be strictly between -m and 1.
+func (r *profile) fit(b float64) fit {
+	lo, hi := math.Max(0, -b/r.m), math.Min(1, (1-b)/r.m)
+	if r.leansOnLower(b, lo) {
+		return fit{c: lo, p: math.Max(b, 0), edge: lo > 0}
+	}
+	if r.leansOnUpper(b, hi) {
+		return fit{c: hi, p: math.Min(b+r.m*hi, 1), edge: hi < 1}
+	}
+	c := r.solve(b, lo, hi)
+	return fit{c: c, p: b + r.m*c}
+}
+
+// leansOnLower reports whether the maximum lies at the lower end of c: the
+// score there is finite and not positive.
+func (r *profile) leansOnLower(b, lo float64) bool {
+	p := b + r.m*lo
+	if lo > 0 {
+		p = 0
+	}
+	if lo == 0 && r.kC > 0 || p <= 0 && r.kT > 0 {
+		return false
+	}
+	return r.score(lo, p) <= 0
+}
+
+// leansOnUpper reports whether the maximum lies at the upper end of c.
+func (r *profile) leansOnUpper(b, hi float64) bool {
+	p := b + r.m*hi
+	if hi < 1 {
+		p = 1
+	}
+	if hi == 1 && r.fC > 0 || p >= 1 && r.fT > 0 {
+		return false
+	}
+	return r.score(hi, p) >= 0
+}
+
+// score returns the derivative of the log-likelihood in c. Terms without an
+// event are left out before they can divide by zero.
+func (r *profile) score(c, p float64) float64 {
+	g := 0.0
+	if r.kC > 0 {
+		g += r.kC / c
+	}
+	if r.fC > 0 {
+		g -= r.fC / (1 - c)
+	}
+	if r.kT > 0 {
+		g += r.m * r.kT / p
+	}
+	if r.fT > 0 {
+		g -= r.m * r.fT / (1 - p)
+	}
+	return g
+}
+
+// curvatures returns minus the second derivatives of the two binomial
+// log-likelihoods in their own probabilities.
+func (r *profile) curvatures(c, p float64) (ofC, ofT float64) {
+	if r.kC > 0 {
+		ofC += r.kC / (c * c)
+	}
+	if r.fC > 0 {
+		ofC += r.fC / ((1 - c) * (1 - c))
+	}
+	if r.kT > 0 {
+		ofT += r.kT / (p * p)
+	}
+	if r.fT > 0 {
+		ofT += r.fT / ((1 - p) * (1 - p))
+	}
+	return ofC, ofT
+}
+
+// solve returns the root of the score inside (lo, hi): the one root there of a
+// cubic, found by Newton's method from where the last one was going. The error
+// of the profile is of second order in that of c, so the last step need not be
+// followed by another.
+func (r *profile) solve(b, lo, hi float64) float64 {
+	c := r.lastC + r.drift*(b-r.lastB)
+	low, high := lo, hi
+	var ofC, ofT float64
+	for range 100 {
+		if !(c > low && c < high) {
+			c = middle(low, high)
+		}
+		p := b + r.m*c
+		g := r.score(c, p)
+		ofC, ofT = r.curvatures(c, p)
+		if g > 0 {
+			low = c
+		} else {
+			high = c
+		}
+		step := g / (ofC + r.m*r.m*ofT)
+		c += step
+		if math.Abs(step) <= 1e-7*math.Min(c-lo, hi-c) || high-low <= 1e-15*high {
+			break
+		}
+	}
+	if !(c > lo && c < hi) {
+		c = middle(lo, hi)
+	}
+	r.lastB, r.lastC = b, c
+	r.drift = -r.m * ofT / (ofC + r.m*r.m*ofT)
+	return c
+}
+
+// middle returns a point inside the bracket: the geometric middle where the
+// bracket spans orders of magnitude.
+func middle(lo, hi float64) float64 {
+	if lo > 0 && hi > 4*lo {
+		return math.Sqrt(lo * hi)
+	}
+	if lo == 0 {
+		return hi / 16
+	}
+	return lo + 0.5*(hi-lo)
+}
+
+// value returns the profile at b less the profile at the null.
+func (r *profile) value(b float64) float64 {
+	f := r.fit(b)
+	v := 0.0
+	if r.kC > 0 {
+		v += r.kC * math.Log1p((f.c-r.c0)/r.c0)
+	}
+	if r.fC > 0 {
+		v += r.fC * math.Log1p((r.c0-f.c)/(1-r.c0))
+	}
+	if r.kT > 0 {
+		v += r.kT * math.Log1p((f.p-r.p0)/r.p0)
+	}
+	if r.fT > 0 {
+		v += r.fT * math.Log1p((r.p0-f.p)/(1-r.p0))
+	}
+	return v
+}
+
+// slope returns the first and second derivative of the profile in b. By the
+// envelope theorem the first is the partial derivative at the maximiser; where
+// p is held at 0 or 1, c moves with b instead.
+func (r *profile) slope(b float64) (first, second float64) {
+	f := r.fit(b)
+	ofC, ofT := r.curvatures(f.c, f.p)
+	if f.edge {
+		g := 0.0
+		if r.kC > 0 {
+			g += r.kC / f.c
+		}
+		if r.fC > 0 {
+			g -= r.fC / (1 - f.c)
+		}
+		return -g / r.m, -ofC / (r.m * r.m)
+	}
+	if r.kT > 0 {
+		first += r.kT / f.p
+	}
+	if r.fT > 0 {
+		first -= r.fT / (1 - f.p)
+	}
+	if f.c <= 0 || f.c >= 1 {
+		return first, -ofT
+	}
+	return first, -ofT * ofC / (ofC + r.m*r.m*ofT)
+}

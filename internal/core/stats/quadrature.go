@@ -1,0 +1,307 @@
+package stats
+
+import "math"
+
+// curve is a concave log-likelihood ratio L on [0, end] with L(0) = 0. The
+// e-values of this package are integrals of exp(L) against a prior.
+type curve struct {
+	// value returns L(u).
+	value func(u float64) float64
+	// slope returns the first and second derivative of L at u. It is asked much
+	// more often than value and may be much cheaper.
+	slope func(u float64) (first, second float64)
+	// end is the end of the domain, +Inf where there is none.
+	end float64
+	// kinks are the points at which a derivative of L may jump.
+	kinks []float64
+}
+
+// depth is how far (in nats) below its highest point an integrand is followed;
+// what is left out is below 1e-12 of the integral.
+const depth = 30
+
+// gaussSide is the distance, in standard deviations, at which a Gaussian lies
+// depth nats below its mode.
+const gaussSide = 7.75
+
+// bump is the integrand for one scale of the prior: exp(L(u) - u^2/(2 tau^2))
+// with its constant, concave in the log. It is followed on [lo, hi] only.
+type bump struct {
+	halfInv       float64 // 1/(2 tau^2)
+	logC          float64 // log of weight and normalising constant
+	mode, peak    float64 // where it is highest, and its logarithm there
+	lo, hi        float64
+	left, right   float64 // widths of its sides, as if depth nats deep
+	insignificant bool
+}
+
+// at returns the logarithm of the bump at u, given L(u).
+func (b *bump) at(u, l float64) float64 { return l - u*u*b.halfInv + b.logC }
+
+// logMix returns ln of the integral of exp(L) against the mixture of
+// half-normals p. All scales share one set of panels and thus each value of L.
+func (c *curve) logMix(p Prior) float64 {
+	var store [maxScales]bump
+	bumps := store[:p.scales]
+	from := 0.0
+	for i := range bumps {
+		bumps[i] = c.survey(p.tau[i], p.logW[i], from)
+		// A wider prior pulls less, so the next mode lies further out; this
+		// holds because the scales ascend.
+		from = bumps[i].mode
+	}
+	top := markInsignificant(bumps)
+
+	var cutStore [16]float64
+	cuts := c.cuts(bumps, cutStore[:0])
+	sum := 0.0
+	for i := 1; i < len(cuts); i++ {
+		sum += c.panel(bumps, cuts[i-1], cuts[i], top)
+	}
+	return top + math.Log(sum)
+}
+
+// survey finds where the integrand of one scale has its mass. The mode is
+// known not to lie below from.
+func (c *curve) survey(tau, logW, from float64) bump {
+	inv := 1 / (tau * tau)
+	b := bump{
+		halfInv: 0.5 * inv,
+		logC:    logW + 0.5*math.Log(2/math.Pi) - math.Log(tau),
+	}
+	b.mode = c.mode(inv, from)
+	if b.mode > 0 {
+		b.peak = b.at(b.mode, c.value(b.mode))
+	} else {
+		b.peak = b.logC
+	}
+	_, curvature := c.slope(b.mode)
+	sd := 1 / math.Sqrt(inv-math.Min(curvature, 0))
+	b.hi, b.right = c.edge(&b, sd, +1)
+	b.lo, b.left = c.edge(&b, sd, -1)
+	return b
+}
+
+// mode returns the maximum of L(u) - u^2 inv/2 on [from, end] by Newton's
+// method inside a bracket.
+func (c *curve) mode(inv, from float64) float64 {
+	lo, hi := from, math.Inf(1)
+	if c.end < hi {
+		hi = c.end
+	}
+	u := lo
+	for range 200 {
+		first, second := c.slope(u)
+		first -= u * inv
+		second -= inv
+		if first > 0 {
+			lo = u
+		} else {
+			hi = u
+		}
+		if u == from && first <= 0 {
+			return u
+		}
+		next := u - first/second
+		if !(next > lo && next < hi) {
+			next = inside(lo, hi)
+		}
+		if math.Abs(next-u) <= 1e-9*next || next == lo || next == hi {
+			return next
+		}
+		u = next
+	}
+	return u
+}
+
+// inside returns a point within the bracket, which may be open to the right.
+func inside(lo, hi float64) float64 {
+	switch {
+	case math.IsInf(hi, 1):
+		return 2*lo + 1
+	case lo > 0 && hi > 4*lo:
+		return math.Sqrt(lo) * math.Sqrt(hi)
+	}
+	return lo + 0.5*(hi-lo)
+}
+
+// edge follows the bump from its mode to the right or left (sign) until it has
+// fallen by depth, and returns that point and its distance from the mode. Where
+// the domain ends before, it is the domain's end and the distance that of a
+// Gaussian.
+//
+// Newton's method on a concave function, started outside, stays outside, and
+// started inside lands outside; so a few steps give a point slightly too far,
+// which is all that is needed. The bracket is for the ends of a domain at which
+// L may be minus infinity.
+func (c *curve) edge(b *bump, sd, sign float64) (point, width float64) {
+	end := 0.0
+	if sign > 0 {
+		end = c.end
+	}
+	room := sign * (end - b.mode)
+	if !(room > 0) {
+		return b.mode, gaussSide * sd
+	}
+	target := b.peak - depth
+	if !math.IsInf(room, 1) && c.height(b, end) >= target {
+		return end, gaussSide * sd
+	}
+	inner, outer := 0.0, room
+	d := gaussSide * sd
+	for range 100 {
+		if !(d > inner && d < outer) {
+			d = inside(inner, outer)
+		}
+		u := b.mode + sign*d
+		v := c.height(b, u)
+		if v > target {
+			inner = d
+		} else {
+			outer = d
+			if v >= target-8 {
+				break
+			}
+		}
+		first, _ := c.slope(u)
+		d -= (v - target) / (sign * (first - 2*u*b.halfInv))
+	}
+	if math.IsInf(outer, 1) {
+		outer = inner
+	}
+	return b.mode + sign*outer, outer
+}
+
+// height returns the logarithm of the bump at u.
+func (c *curve) height(b *bump, u float64) float64 {
+	if u == 0 {
+		return b.logC
+	}
+	return b.at(u, c.value(u))
+}
+
+// markInsignificant marks the bumps whose integral does not matter beside the
+// largest, and returns the logarithm of the highest point of those that do.
+func markInsignificant(bumps []bump) (top float64) {
+	top = math.Inf(-1)
+	best := math.Inf(-1)
+	for i := range bumps {
+		best = math.Max(best, bumps[i].logMass())
+	}
+	for i := range bumps {
+		b := &bumps[i]
+		b.insignificant = b.logMass() < best-depth
+		if !b.insignificant {
+			top = math.Max(top, b.peak)
+		}
+	}
+	return top
+}
+
+// logMass is the logarithm of the integral of the bump, give or take a small
+// factor.
+func (b *bump) logMass() float64 { return b.peak + math.Log(b.hi-b.lo) }
+
+// cuts appends to dst the ascending borders of the panels over which the
+// mixture is integrated: the ends of the widest bump, all kinks, and modes and
+// edges of every bump unless a border is near enough already.
+func (c *curve) cuts(bumps []bump, dst []float64) []float64 {
+	lo, hi := math.Inf(1), 0.0
+	for i := range bumps {
+		if !bumps[i].insignificant {
+			lo, hi = math.Min(lo, bumps[i].lo), math.Max(hi, bumps[i].hi)
+		}
+	}
+	dst = append(dst, lo, hi)
+	for _, k := range c.kinks {
+		if k > lo && k < hi {
+			dst = insert(dst, k, 0, 0)
+		}
+	}
+	for i := range bumps {
+		b := &bumps[i]
+		if b.insignificant {
+			continue
+		}
+		below, above := 0.2*b.left, 0.2*b.right
+		dst = insert(dst, b.mode, below, above)
+		// A panel that goes on a little beyond a bump's edge is as good as one
+		// that ends there; one that goes on far would have too few nodes on it.
+		dst = insert(dst, b.hi, 0, above)
+		dst = insert(dst, b.lo, below, 0)
+	}
+	return dst
+}
+
+// insert puts x into the ascending list unless it lies outside of it, or a
+// member lies closer than below under it or above over it.
+func insert(list []float64, x, below, above float64) []float64 {
+	at := 0
+	for at < len(list) && list[at] < x {
+		at++
+	}
+	if at == 0 || at == len(list) || x-list[at-1] <= below || list[at]-x <= above {
+		return list
+	}
+	list = append(list, 0)
+	copy(list[at+1:], list[at:])
+	list[at] = x
+	return list
+}
+
+// panel returns the integral of the mixture from a to b, divided by exp(top).
+func (c *curve) panel(bumps []bump, a, b, top float64) float64 {
+	span := 0.0
+	for i := range bumps {
+		span = math.Max(span, bumps[i].span(a, b))
+	}
+	if span == 0 {
+		return 0
+	}
+	r := 0
+	for r < len(rules)-1 && span > rules[r].span {
+		r++
+	}
+	pieces := math.Ceil(span / rules[r].span)
+	if !(pieces >= 1) {
+		pieces = 1
+	}
+	rule, half := &rules[r].rule, 0.5*(b-a)/pieces
+	sum := 0.0
+	for piece := 0.0; piece < pieces; piece++ {
+		centre := a + (2*piece+1)*half
+		for i, x := range rule.x {
+			u := centre + half*x
+			sum += rule.w[i] * mixtureAt(bumps, u, c.value(u)-top)
+		}
+	}
+	return sum * half
+}
+
+// mixtureAt returns the sum of the bumps at u, given L(u) less a common top.
+func mixtureAt(bumps []bump, u, l float64) float64 {
+	sum := 0.0
+	for i := range bumps {
+		b := &bumps[i]
+		if b.insignificant || u < b.lo || u > b.hi {
+			continue
+		}
+		sum += math.Exp(b.at(u, l))
+	}
+	return sum
+}
+
+// span returns the width of the panel from x to y in sides of the bump, 0 where
+// the bump has no part in it.
+func (b *bump) span(x, y float64) float64 {
+	if b.insignificant || y <= b.lo || x >= b.hi {
+		return 0
+	}
+	switch {
+	case x >= b.mode:
+		return (y - x) / b.right
+	case y <= b.mode:
+		return (y - x) / b.left
+	}
+	return (b.mode-x)/b.left + (y-b.mode)/b.right
+}
