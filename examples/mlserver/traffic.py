@@ -27,6 +27,18 @@ LABEL_DELAY = 1.0
 REPORT_EVERY = 5.0
 
 
+class Tally(Counter):
+    """Counts that several threads add to."""
+
+    def __init__(self):
+        super().__init__()
+        self.lock = threading.Lock()
+
+    def add(self, **numbers):
+        with self.lock:
+            self.update(numbers)
+
+
 class Connection:
     """One kept connection that is opened again when the server closed it."""
 
@@ -71,12 +83,11 @@ def work(args, due, labels, counts):
         try:
             arm, token, read = ask(connection, number, pixels)
         except (OSError, http.client.HTTPException, ValueError, KeyError) as error:
-            counts["failed"] += 1
+            counts.add(failed=1)
             print(f"request {number}: {error}", file=sys.stderr)
             continue
         right = int(read == label)
-        counts[arm, "answered"] += 1
-        counts[arm, "right"] += right
+        counts.add(**{f"{arm} answered": 1, f"{arm} right": right})
         if token:
             outcome = {"id": f"{args.run}-{number}", "assignment": token, "metric": "correct", "value": right}
             labels.put((time.monotonic() + LABEL_DELAY, outcome))
@@ -107,9 +118,10 @@ def report_labels(args, labels):
 
 def summary(counts):
     parts = []
-    for arm in sorted({key[0] for key in list(counts) if isinstance(key, tuple)}):
-        answered = counts[arm, "answered"]
-        parts.append(f"{arm} {answered} answered, {counts[arm, 'right'] / answered:.1%} right")
+    for arm in ("baseline", "candidate", "none"):
+        answered = counts[f"{arm} answered"]
+        if answered:
+            parts.append(f"{arm} {answered} answered, {counts[f'{arm} right'] / answered:.1%} right")
     return "; ".join(parts + [f"{counts['failed']} failed"])
 
 
@@ -123,7 +135,7 @@ def main():
     args.run = f"{time.time_ns():x}"
 
     digits = read_digits()
-    due, labels, counts = queue.Queue(maxsize=1000), queue.Queue(), Counter()
+    due, labels, counts = queue.Queue(maxsize=1000), queue.Queue(), Tally()
     for _ in range(WORKERS):
         threading.Thread(target=work, args=(args, due, labels, counts), daemon=True).start()
     threading.Thread(target=report_labels, args=(args, labels), daemon=True).start()
