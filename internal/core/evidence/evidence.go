@@ -81,6 +81,8 @@ type Stratum struct {
 	// Lost counts exposures that could not be noted for want of room. The
 	// requests themselves are counted all the same.
 	Lost uint64 `json:"lost,omitempty"`
+	// Kept is the lowest sampling level at which every unit was noted.
+	Kept int `json:"kept,omitempty"`
 }
 
 // Side is what one arm did in one stratum.
@@ -201,6 +203,7 @@ func (s *Stratum) Merge(other *Stratum) {
 		s.Edges = append([]int32(nil), other.Edges...)
 	}
 	s.Lost += other.Lost
+	s.Kept = max(s.Kept, other.Kept)
 }
 
 func (a *Side) merge(b *Side) {
@@ -233,7 +236,7 @@ func (s *Stratum) Reset() {
 			side.Tails[i].reset()
 		}
 	}
-	s.Lost = 0
+	s.Lost, s.Kept = 0, 0
 }
 
 // Reserve makes room in the sketches for every latency, so that Observe

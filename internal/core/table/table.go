@@ -47,10 +47,10 @@ type Route struct {
 
 // Match says which requests belong to a model. Empty parts match anything.
 type Match struct {
-	Host        string // without port, lower case
-	PathPrefix  string // whole path segments: /v2/models/a does not match /v2/models/ab
-	Header      string // canonical name of a header
-	HeaderValue string
+	Host        string `json:"host,omitempty"`        // without port, lower case
+	PathPrefix  string `json:"pathPrefix,omitempty"`  // whole path segments: /v2/models/a does not match /v2/models/ab
+	Header      string `json:"header,omitempty"`      // canonical name of a header
+	HeaderValue string `json:"headerValue,omitempty"` // empty accepts any value
 }
 
 // UnitSource says where a request's unit is found.
@@ -66,8 +66,8 @@ const (
 
 // Unit is what is assigned to an arm.
 type Unit struct {
-	Source UnitSource
-	Name   string
+	Source UnitSource `json:"source"`
+	Name   string     `json:"name,omitempty"`
 }
 
 // Clustered reports whether a unit may send more than one request.

@@ -1,0 +1,280 @@
+package gate
+
+import (
+	"math"
+
+	"github.com/belay-rollouts/belay/internal/core/evidence"
+	"github.com/belay-rollouts/belay/internal/core/split"
+	"github.com/belay-rollouts/belay/internal/core/stats"
+)
+
+// Bound is what the evidence says of the change from baseline to candidate,
+// for people. The change of a rate or a latency is relative (0.2 for +20 %) or,
+// where the margin is a difference, in the unit of the rate (0.01 for +1pp).
+type Bound struct {
+	Relative bool    `json:"relative"`
+	Estimate float64 `json:"estimate"`
+	// Lower and Upper enclose the change: the side towards harm is beyond its
+	// bound with an e-value below the fail threshold, the other below the pass
+	// threshold. They are infinite when the evidence does not bound that side.
+	Lower float64 `json:"lower"`
+	Upper float64 `json:"upper"`
+	// Baseline and Candidate are the metric itself: a rate, or a latency in
+	// seconds. The baseline's is weighted like the candidate's exposures, so
+	// that like is compared with like when the weight has changed.
+	Baseline  float64 `json:"baseline"`
+	Candidate float64 `json:"candidate"`
+}
+
+// AtLeast is the least harm that is proven, in the direction of harm.
+func (b Bound) AtLeast(g *Gate) float64 {
+	if g.harmIsDown() {
+		return b.Upper
+	}
+	return b.Lower
+}
+
+// harmIsDown reports whether the displayed metric is worse when it is lower.
+func (g *Gate) harmIsDown() bool { return g.Complement || g.Worse == stats.Down }
+
+// Bound works out the bounds of a judgement by inverting the gate's own
+// e-values over the margin. It is costly beside Judge, so it is asked for only
+// when somebody looks.
+func (g *Gate) Bound(v View, j *Judgement, at Place) Bound {
+	b := g.levels(v, j)
+	if g.Method == None || j.Total.NT == 0 || j.Total.NC == 0 {
+		b.Lower, b.Upper = math.Inf(-1), math.Inf(1)
+		return b
+	}
+	inv := inversion{gate: g, view: v, judgement: j, place: at}
+	if g.Kind == Quantile {
+		return inv.quantile(b)
+	}
+	return inv.rate(b)
+}
+
+// inversion looks for the margins at which the e-values reach their thresholds.
+type inversion struct {
+	gate      *Gate
+	view      View
+	judgement *Judgement
+	place     Place
+}
+
+// fail is the gate's own fail e-value at the margin x on the counts that c
+// returns, less its threshold.
+func (inv inversion) fail(c func(stage int) stats.Counts, x float64) float64 {
+	g := inv.gate
+	perStage := make([]float64, len(inv.judgement.PerStage))
+	for i := range perStage {
+		perStage[i] = g.logFail(c(g.From+i), x)
+	}
+	e := stats.GateLogE(g.logFail(c(all), x), perStage, inv.place.Stages-g.From)
+	return e - g.FailAt(inv.place.Alpha)
+}
+
+// pass is the pass e-value, less its threshold.
+func (inv inversion) pass(c func(stage int) stats.Counts, x float64) float64 {
+	return inv.gate.logPass(c(all), x) - PassAt(inv.place.Alpha)
+}
+
+// rate inverts over the log-ratio or the shift.
+func (inv inversion) rate(b Bound) Bound {
+	g, s := inv.gate, &inv.judgement.Sample
+	from, limit := g.middle(s)
+	// Harm grows with Worse; the fail bound lies on the side away from it.
+	away := -float64(g.Worse)
+	fail := search(func(x float64) float64 { return inv.fail(s.counts, x) }, from, away*limit)
+	pass := search(func(x float64) float64 { return inv.pass(s.counts, x) }, from, -away*limit)
+	return b.between(g.change(fail, b.Baseline), g.change(pass, b.Baseline))
+}
+
+// middle is where the search starts: the most likely change, and how far it is
+// worth looking from there.
+func (g *Gate) middle(s *Sample) (from, limit float64) {
+	c := s.counts(all)
+	if g.Method != Difference {
+		return c.RatioMLE(), 20
+	}
+	return meanDifference(c, g.Slope), 2
+}
+
+// meanDifference is the shift of the bad event, weighted by Mantel-Haenszel.
+func meanDifference(c stats.Counts, slope float64) float64 {
+	var sum, weight float64
+	for _, s := range c.Strata {
+		if s.NT <= 0 || s.NC <= 0 {
+			continue
+		}
+		h := s.NT * s.NC / (s.NT + s.NC)
+		sum += h * (s.KT/s.NT - slope*s.KC/s.NC)
+		weight += h
+	}
+	if weight == 0 {
+		return 0
+	}
+	return sum / weight
+}
+
+// search returns the point between from and from+span, nearest to from, at
+// which f reaches 0; f grows with the distance. It is infinite when f does not
+// reach it.
+func search(f func(float64) float64, from, span float64) float64 {
+	inside, step := from, span/1024
+	for math.Abs(step) <= math.Abs(span) {
+		if f(from+step) >= 0 {
+			return bisect(f, inside, from+step)
+		}
+		inside = from + step
+		step *= 2
+	}
+	return math.Inf(int(math.Copysign(1, span)))
+}
+
+func bisect(f func(float64) float64, inside, outside float64) float64 {
+	for range 40 {
+		mid := (inside + outside) / 2
+		if f(mid) >= 0 {
+			outside = mid
+		} else {
+			inside = mid
+		}
+	}
+	return outside
+}
+
+// change turns a log-ratio or a shift of the bad event into the displayed
+// change, relative to the baseline's rate where the margin is.
+func (g *Gate) change(x, baseline float64) float64 {
+	switch {
+	case g.Method != Difference:
+		return math.Expm1(x)
+	case !g.Complement:
+		return x
+	case g.Slope == 1:
+		return -x
+	}
+	// The bad event is at x + Slope*(1-baseline), so the success is at one less that.
+	return (1-x-g.Slope*(1-baseline))/baseline - 1
+}
+
+// between orders the two bounds, whichever of them is the fail side.
+func (b Bound) between(fail, pass float64) Bound {
+	b.Lower, b.Upper = min(fail, pass), max(fail, pass)
+	return b
+}
+
+// quantile inverts over whole steps of the sketch, at which every exceedance
+// count is exact.
+func (inv inversion) quantile(b Bound) Bound {
+	g := inv.gate
+	base := inv.view.Layout.Sketches[g.Sketch]
+	at := func(x float64) func(int) stats.Counts { return inv.shifted(int32(math.Round(x))) }
+	from := math.Log1p(b.Estimate) / float64(base)
+	if math.IsNaN(from) || math.IsInf(from, 0) {
+		from = 0
+	}
+	span := 7 / float64(base) // a factor of a thousand
+	fail := search(func(x float64) float64 { return inv.fail(at(x), 0) }, from, -float64(g.Worse)*span)
+	pass := search(func(x float64) float64 { return inv.pass(at(x), 0) }, from, float64(g.Worse)*span)
+	ratio := func(steps float64) float64 { return math.Expm1(steps * float64(base)) }
+	// The step at which the bound holds, not between two.
+	if g.Worse == stats.Up {
+		return b.between(ratio(math.Floor(fail+1e-9)), ratio(math.Ceil(pass-1e-9)))
+	}
+	return b.between(ratio(math.Ceil(fail-1e-9)), ratio(math.Floor(pass+1e-9)))
+}
+
+// shifted returns the counts of the sample at another margin, in steps.
+func (inv inversion) shifted(steps int32) func(stage int) stats.Counts {
+	g := inv.gate
+	s := Sample{Phi: inv.judgement.Sample.Phi}
+	i := 0
+	inv.view.active(g, func(_ int, stratum *evidence.Stratum) {
+		slice := inv.judgement.Sample.Strata[i]
+		t := &stratum.Sides[split.Candidate].Latency[g.Sketch]
+		slice.Counts.KT = float64(t.Above(slice.Edge + steps))
+		s.Strata = append(s.Strata, slice)
+		i++
+	})
+	return s.counts
+}
+
+// levels fills in the metric of both arms and the estimate of the change.
+func (g *Gate) levels(v View, j *Judgement) Bound {
+	b := Bound{Relative: g.Method != Difference || g.Slope != 1}
+	if g.Kind == Quantile {
+		b.Baseline, b.Candidate = g.quantileLevels(v)
+		b.Estimate = b.Candidate/b.Baseline - 1
+		return b
+	}
+	b.Baseline, b.Candidate = g.rateLevels(&j.Sample)
+	switch {
+	case g.Method == Difference && g.Slope == 1:
+		b.Estimate = b.Candidate - b.Baseline
+	case g.Method == Difference:
+		b.Estimate = b.Candidate/b.Baseline - 1
+	default:
+		b.Estimate = math.Expm1(j.Sample.countsWith(1).RatioMLE())
+	}
+	return b
+}
+
+// countsWith returns all counts at a dispersion.
+func (s *Sample) countsWith(phi float64) stats.Counts {
+	c := s.counts(all)
+	c.Phi = phi
+	return c
+}
+
+// rateLevels are the rates of the series' event, the baseline's weighted by the
+// candidate's exposures.
+func (g *Gate) rateLevels(s *Sample) (baseline, candidate float64) {
+	var n, kT, kC float64
+	for _, slice := range s.Strata {
+		c := slice.Counts
+		if c.NT <= 0 || c.NC <= 0 {
+			continue
+		}
+		n += c.NT
+		kT += c.KT
+		kC += c.NT * c.KC / c.NC
+	}
+	if n == 0 {
+		total := s.total(all)
+		n, kT, kC = 1, ratio(total.KT, total.NT), ratio(total.KC, total.NC)
+	}
+	baseline, candidate = kC/n, kT/n
+	if g.Complement {
+		return 1 - baseline, 1 - candidate
+	}
+	return baseline, candidate
+}
+
+func ratio(k, n float64) float64 {
+	if n == 0 {
+		return 0
+	}
+	return k / n
+}
+
+// quantileLevels are the arms' quantiles in seconds, averaged over the strata by
+// the candidate's exposures.
+func (g *Gate) quantileLevels(v View) (baseline, candidate float64) {
+	base := v.Layout.Sketches[g.Sketch]
+	var n float64
+	v.active(g, func(_ int, s *evidence.Stratum) {
+		t, c := &s.Sides[split.Candidate].Latency[g.Sketch], &s.Sides[split.Baseline].Latency[g.Sketch]
+		w := float64(t.Total())
+		if w == 0 || c.Total() == 0 {
+			return
+		}
+		n += w
+		candidate += w * t.Quantile(base, g.Quantile).Seconds()
+		baseline += w * c.Quantile(base, g.Quantile).Seconds()
+	})
+	if n == 0 {
+		return 0, 0
+	}
+	return baseline / n, candidate / n
+}
