@@ -70,6 +70,9 @@ func (inv inversion) fail(c func(stage int) stats.Counts, x float64) float64 {
 		perStage[i] = g.logFail(c(g.From+i), x)
 	}
 	e := stats.GateLogE(g.logFail(c(all), x), perStage, inv.place.Stages-g.From)
+	if len(g.Ceilings) > 0 {
+		e = stats.LogMeanExp([]float64{e, inv.judgement.Ceiling})
+	}
 	return e - g.FailAt(inv.place.Alpha)
 }
 
@@ -84,63 +87,26 @@ func (inv inversion) rate(b Bound) Bound {
 	from, limit := g.middle(s)
 	// Harm grows with Worse; the fail bound lies on the side away from it.
 	away := -float64(g.Worse)
-	fail := search(func(x float64) float64 { return inv.fail(s.counts, x) }, from, away*limit)
-	pass := search(func(x float64) float64 { return inv.pass(s.counts, x) }, from, -away*limit)
+	fail := frontier(func(x float64) float64 { return inv.fail(s.counts, x) }, from, away*limit)
+	pass := frontier(func(x float64) float64 { return inv.pass(s.counts, x) }, from, -away*limit)
 	return b.between(g.change(fail, b.Baseline), g.change(pass, b.Baseline))
 }
 
 // middle is where the search starts: the most likely change, and how far it is
 // worth looking from there.
 func (g *Gate) middle(s *Sample) (from, limit float64) {
-	c := s.counts(all)
-	if g.Method != Difference {
-		return c.RatioMLE(), 20
+	c := s.countsWith(1)
+	if g.Method == Difference {
+		return c.DiffMLE(g.Slope), 2
 	}
-	return meanDifference(c, g.Slope), 2
+	return c.RatioMLE(), 20
 }
 
-// meanDifference is the shift of the bad event, weighted by Mantel-Haenszel.
-func meanDifference(c stats.Counts, slope float64) float64 {
-	var sum, weight float64
-	for _, s := range c.Strata {
-		if s.NT <= 0 || s.NC <= 0 {
-			continue
-		}
-		h := s.NT * s.NC / (s.NT + s.NC)
-		sum += h * (s.KT/s.NT - slope*s.KC/s.NC)
-		weight += h
-	}
-	if weight == 0 {
-		return 0
-	}
-	return sum / weight
-}
-
-// search returns the point between from and from+span, nearest to from, at
-// which f reaches 0; f grows with the distance. It is infinite when f does not
-// reach it.
-func search(f func(float64) float64, from, span float64) float64 {
-	inside, step := from, span/1024
-	for math.Abs(step) <= math.Abs(span) {
-		if f(from+step) >= 0 {
-			return bisect(f, inside, from+step)
-		}
-		inside = from + step
-		step *= 2
-	}
-	return math.Inf(int(math.Copysign(1, span)))
-}
-
-func bisect(f func(float64) float64, inside, outside float64) float64 {
-	for range 40 {
-		mid := (inside + outside) / 2
-		if f(mid) >= 0 {
-			outside = mid
-		} else {
-			inside = mid
-		}
-	}
-	return outside
+// frontier is the margin nearest to from, within span of it, at which the
+// e-value reaches its threshold; infinite when it does not.
+func frontier(logE func(float64) float64, from, span float64) float64 {
+	s := stats.Search{Start: from, Step: math.Abs(span) / 1024, Limit: from + span}
+	return s.Frontier(0, logE)
 }
 
 // change turns a log-ratio or a shift of the bad event into the displayed
@@ -175,8 +141,8 @@ func (inv inversion) quantile(b Bound) Bound {
 		from = 0
 	}
 	span := 7 / float64(base) // a factor of a thousand
-	fail := search(func(x float64) float64 { return inv.fail(at(x), 0) }, from, -float64(g.Worse)*span)
-	pass := search(func(x float64) float64 { return inv.pass(at(x), 0) }, from, float64(g.Worse)*span)
+	fail := frontier(func(x float64) float64 { return inv.fail(at(x), 0) }, from, -float64(g.Worse)*span)
+	pass := frontier(func(x float64) float64 { return inv.pass(at(x), 0) }, from, float64(g.Worse)*span)
 	ratio := func(steps float64) float64 { return math.Expm1(steps * float64(base)) }
 	// The step at which the bound holds, not between two.
 	if g.Worse == stats.Up {

@@ -9,7 +9,7 @@ import (
 // disperse sets the sample's dispersions. Where every request is a unit of its
 // own the counts are binomial and only the floor remains.
 func (g *Gate) disperse(v View, s *Sample) {
-	s.Phi = g.floor(s.total(all))
+	s.Phi = g.floor(s.countsWith(1))
 	if !v.Layout.Clustered {
 		return
 	}
@@ -17,34 +17,30 @@ func (g *Gate) disperse(v View, s *Sample) {
 	if len(buckets) == 0 {
 		return
 	}
-	s.Phi = max(s.Phi, g.between(s, buckets))
-	s.CeilingPhi = max(1, ceilingPhi(buckets))
+	s.Phi = stats.Dispersion(s.Phi, g.between(s, buckets))
+	s.CeilingPhi = stats.Dispersion(1, ceilingPhi(buckets))
 }
 
 // floor is the least dispersion. Conditioning on the events treats them as
 // rare; where they are not, the binomial variance is smaller by one less the
-// rate (STATISTICS 3.2, 3.3).
-func (g *Gate) floor(total stats.Stratum) float64 {
+// rate, which for exceedances of a quantile is known beforehand (STATISTICS
+// 3.2, 3.3).
+func (g *Gate) floor(c stats.Counts) float64 {
 	switch {
 	case g.Kind == Quantile:
 		return g.Quantile
-	case g.Method != Ratio || total.NT+total.NC == 0:
-		return 1
-	}
-	if p := (total.KT + total.KC) / (total.NT + total.NC); p >= 0.10 {
-		return 1 - p
+	case g.Method == Ratio:
+		return c.PhiFloor()
 	}
 	return 1
 }
 
 // between is the dispersion between units of the contrast that the gate tests.
 func (g *Gate) between(s *Sample, buckets []stats.Buckets) float64 {
-	c := s.counts(all)
-	c.Phi = 1
 	if g.Method == Difference {
 		return stats.DiffPhi(buckets, g.Slope)
 	}
-	return stats.SandwichPhi(buckets, c.RatioMLE())
+	return stats.SandwichPhi(buckets, s.countsWith(1).RatioMLE())
 }
 
 // buckets returns the bad events and exposures by hash bucket, stratum by

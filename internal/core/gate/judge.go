@@ -143,26 +143,11 @@ func (g *Gate) logFail(c stats.Counts, x float64) float64 {
 func (g *Gate) logPass(c stats.Counts, x float64) float64 {
 	switch g.Method {
 	case Difference:
-		if !g.enoughToPass(c) {
-			return 0
-		}
 		return c.LogEDiff(x, g.Slope, stats.Down, g.passPrior())
 	case Ignore:
 		return c.LogEIgnorePass(x, g.Level, g.passPrior())
 	}
 	return c.LogERatio(x, -g.Worse, g.passPrior())
-}
-
-// enoughToPass is the floor under which a difference may not pass: the smaller
-// arm must be expected to show three events at the margin. Without it a
-// baseline of a few requests without an error passes 9.8 % of bad candidates.
-func (g *Gate) enoughToPass(c stats.Counts) bool {
-	var nT, nC float64
-	for _, s := range c.Strata {
-		nT += s.NT
-		nC += s.NC
-	}
-	return g.Margin*min(nT, nC) >= 3
 }
 
 // logCeilings is the mean e-value of the ceilings against "at most the limit"

@@ -129,6 +129,8 @@ type Decision struct {
 	Sentence string `json:"sentence"`
 	// Next is the state to store.
 	Next State `json:"next"`
+	// Refused says why a person's act was not carried out; empty when it was.
+	Refused string `json:"refused,omitempty"`
 	// Wake is when to look again at the latest.
 	Wake time.Time `json:"wake,omitzero"`
 }

@@ -50,7 +50,7 @@ type Plan struct {
 	Layout   evidence.Layout `json:"layout"`
 	Alpha    float64         `json:"alpha"`
 	Faults   Faults          `json:"faults"`
-	Rollback Rollback        `json:"rollback"`
+	Rollback Restore         `json:"rollback"`
 	// OnUndecided is what follows when a required verdict is missing at the end
 	// of a stage's MaxDuration.
 	OnUndecided spec.OnUndecided `json:"onUndecided"`
@@ -85,8 +85,8 @@ type Faults struct {
 	Then        spec.AfterFault `json:"then"`
 }
 
-// Rollback says how the traffic is put back.
-type Rollback struct {
+// Restore says how the traffic is put back.
+type Restore struct {
 	Auto     bool          `json:"auto"`
 	Within   time.Duration `json:"within"`
 	Shield   bool          `json:"shield"`

@@ -48,8 +48,6 @@ type State struct {
 	Failed []string `json:"failed,omitempty"`
 	// Waived names the failed gates that a person has overridden.
 	Waived []string `json:"waived,omitempty"`
-	// Override is a person's word to go on once without what is missing.
-	Override *Override `json:"override,omitempty"`
 }
 
 // Stratum is a period of constant weight.
@@ -71,13 +69,6 @@ type Pause struct {
 type Fault struct {
 	Reason Reason    `json:"reason"`
 	Since  time.Time `json:"since"`
-}
-
-// Override is a promotion that a person answers for.
-type Override struct {
-	By     string    `json:"by"`
-	Reason string    `json:"reason"`
-	At     time.Time `json:"at"`
 }
 
 // Stratum returns the stratum in force. It is the zero value while Pending.

@@ -79,12 +79,16 @@ type Version struct {
 	URL  *url.URL
 }
 
+// NoStratum is the stratum of a split that is in no comparison: a candidate that
+// is only probed and kept warm, before its first traffic or after its last.
+const NoStratum = 0xFF
+
 // Split is a running rollout, as the data plane needs to know it.
 type Split struct {
 	Rollout   uint64 // the rollout's number
 	Name      string // the rollout's name
 	Salt      split.Salt
-	Stratum   uint8  // of exposure, while this table is served
+	Stratum   uint8  // of exposure, while this table is served; NoStratum records nothing
 	Weight    uint32 // the candidate's, out of split.Whole
 	Candidate Version
 	Layout    *evidence.Layout

@@ -1,0 +1,135 @@
+package rollout
+
+import (
+	"time"
+
+	"github.com/belay-rollouts/belay/internal/core/gate"
+	"github.com/belay-rollouts/belay/internal/core/spec"
+	"github.com/belay-rollouts/belay/internal/core/split"
+)
+
+// samples holds, and so extends the stage, until every gate has the samples it
+// needs in both arms. The weight is never raised to get them sooner.
+func (d *deciding) samples() (Decision, bool) {
+	if d.comparesNothing() {
+		return Decision{}, false
+	}
+	for i := range d.Judgements {
+		if !d.counts(i) {
+			continue
+		}
+		switch need := d.stage().MinSamples; {
+		case d.Judgements[i].Verdict == gate.NoData:
+			return d.holdFor(i, ReasonNoData, d.noDataSentence(i)), true
+		case !d.enough(i, float64(need)):
+			return d.holdFor(i, ReasonTooFewSamples, d.samplesSentence(i, need)), true
+		}
+	}
+	return Decision{}, false
+}
+
+// counts reports whether a gate is a condition here: it decides, it is active,
+// and nobody has waived it.
+func (d *deciding) counts(i int) bool {
+	g := &d.Plan.Gates[i]
+	return !g.Info && d.Judgements[i].Verdict != gate.Off && !d.waived(g)
+}
+
+// comparesNothing reports whether the stage leaves the baseline no traffic, so
+// that nothing in it can be asked of the evidence.
+func (d *deciding) comparesNothing() bool { return d.stage().Weight >= split.Whole }
+
+// enough reports whether both arms have the samples of the stage. A gate of
+// ceilings alone has no use for the baseline's.
+func (d *deciding) enough(i int, need float64) bool {
+	here := d.Judgements[i].Here
+	return here.NT >= need && (here.NC >= need || d.Plan.Gates[i].Method == gate.None)
+}
+
+func (d *deciding) holdFor(i int, reason Reason, sentence string) Decision {
+	out := d.hold(d.waitingPhase(), reason, sentence)
+	out.Gate = d.Plan.Gates[i].Name
+	return out
+}
+
+// waitingPhase is Progressing while the stage is within its time, and Holding
+// after it.
+func (d *deciding) waitingPhase() Phase {
+	if d.overdue() {
+		return Holding
+	}
+	return Progressing
+}
+
+// overdue reports whether the stage has used up its time.
+func (d *deciding) overdue() bool {
+	limit := d.stage().MaxDuration
+	return limit > 0 && d.Now.Sub(d.next.StageAt) >= limit
+}
+
+// deadline is when the stage is overdue.
+func (d *deciding) deadline() time.Time {
+	if limit := d.stage().MaxDuration; limit > 0 {
+		return d.next.StageAt.Add(limit)
+	}
+	return time.Time{}
+}
+
+// verdicts holds until every gate says what the stage requires, and then does
+// as the plan says when one does not in time.
+func (d *deciding) verdicts() (Decision, bool) {
+	i, missing := d.missingVerdict()
+	if !missing {
+		return Decision{}, false
+	}
+	if !d.overdue() {
+		out := d.holdFor(i, ReasonVerdictMissing, d.verdictSentence(i))
+		out.Wake = d.deadline()
+		return out, true
+	}
+	out := d.undecided(i)
+	out.Gate = d.Plan.Gates[i].Name
+	return out, true
+}
+
+func (d *deciding) missingVerdict() (int, bool) {
+	if d.comparesNothing() {
+		return 0, false
+	}
+	for i := range d.Judgements {
+		if d.counts(i) && !d.satisfied(i) {
+			return i, true
+		}
+	}
+	return 0, false
+}
+
+// satisfied reports whether a gate says what the stage requires. No data never
+// satisfies; samples were looked at before.
+func (d *deciding) satisfied(i int) bool {
+	switch d.Judgements[i].Verdict {
+	case gate.Pass:
+		return true
+	case gate.Undecided:
+		return d.Plan.Gates[i].GuardOnly || d.stage().Require == spec.NoHarm
+	case gate.Fail, gate.NoData, gate.Off:
+	}
+	return false
+}
+
+// undecided does what the plan says when a verdict did not come in time.
+func (d *deciding) undecided(i int) Decision {
+	sentence := d.undecidedSentence(i)
+	switch d.Plan.OnUndecided {
+	case spec.UndecidedRollback:
+		return d.end(KindRollback, RolledBack, ReasonUndecided, "ROLLBACK"+sentence)
+	case spec.UndecidedAdvance:
+		out := d.advance()
+		out.Reason = ReasonAdvancedUndecided
+		return out
+	case spec.UndecidedAsk:
+		return d.ask(ReasonUndecided, "ASK"+sentence)
+	case spec.UndecidedHold:
+	}
+	return d.hold(Holding, ReasonUndecided, "HOLD"+sentence)
+}
