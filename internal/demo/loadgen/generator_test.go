@@ -202,8 +202,9 @@ func TestEverythingButAReadable200Failed(t *testing.T) {
 		"a redirect":              {answers(302, ""), 302, "status 302"},
 		"a 201":                   {answers(201, answerSeven), 201, "status 201"},
 		"an answer without class": {answers(200, `{"outputs":[{"name":"scores"}]}`), 200, `no output named "class"`},
-		"two classes":             {answers(200, `{"outputs":[{"name":"class","data":[1,2]}]}`), 200, "class is [1,2], not one number"},
-		"a class that is text":    {answers(200, `{"outputs":[{"name":"class","data":["a"]}]}`), 200, `class is ["a"]`},
+		"two classes":             {answers(200, `{"outputs":[{"name":"class","data":[1,2]}]}`), 200, "class is [1 2], not one whole number"},
+		"a class that is text":    {answers(200, `{"outputs":[{"name":"class","data":["a"]}]}`), 200, "no inference answer"},
+		"half a class":            {answers(200, `{"outputs":[{"name":"class","data":[1.5]}]}`), 200, "class is [1.5]"},
 		"no JSON":                 {answers(200, "<html>"), 200, "no inference answer"},
 		"a cut body": {func(*http.Request) (*http.Response, error) {
 			r := respond(200, "")
@@ -361,7 +362,7 @@ func TestARealServerIsAskedOverConnectionsThatStayOpen(t *testing.T) {
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil || !strings.HasPrefix(string(body), `{"inputs":[{"name":"pixels","shape":[1,64],"datatype":"FP32","data":[0,0,`) ||
-			!strings.HasSuffix(string(body), `,0,15]}]}`) || r.Header.Get("Content-Type") != "application/json" {
+			!strings.HasSuffix(string(body), `,0,15]}],"outputs":[{"name":"class"}]}`) || r.Header.Get("Content-Type") != "application/json" {
 			t.Errorf("got %v %s", err, body)
 		}
 		_, _ = io.WriteString(w, answerSeven)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"time"
 )
@@ -82,8 +83,8 @@ func (g *Generator) send(j job, buffer *bytes.Buffer) Answer {
 func class(body []byte) (int, error) {
 	var answer struct {
 		Outputs []struct {
-			Name string          `json:"name"`
-			Data json.RawMessage `json:"data"`
+			Name string    `json:"name"`
+			Data []float64 `json:"data"`
 		} `json:"outputs"`
 	}
 	if err := json.Unmarshal(body, &answer); err != nil {
@@ -93,11 +94,10 @@ func class(body []byte) (int, error) {
 		if output.Name != "class" {
 			continue
 		}
-		var classes []int
-		if err := json.Unmarshal(output.Data, &classes); err != nil || len(classes) != 1 {
-			return 0, fmt.Errorf("the answer's class is %.50s, not one number", output.Data)
+		if len(output.Data) != 1 || output.Data[0] != math.Trunc(output.Data[0]) {
+			return 0, fmt.Errorf("the answer's class is %v, not one whole number", output.Data)
 		}
-		return classes[0], nil
+		return int(output.Data[0]), nil
 	}
 	return 0, errors.New("the answer has no output named \"class\"")
 }
