@@ -554,7 +554,7 @@ type Exposure struct {
 	// Unitless Requests without the unit that the model is split by.
 	Unitless int64 `json:"unitless,omitempty,omitzero"`
 
-	// Units Units assigned to the candidate.
+	// Units Distinct units assigned to the candidate; 0 where every request is a unit of its own.
 	Units int64 `json:"units"`
 }
 
@@ -635,7 +635,7 @@ type Gate struct {
 	// MarginValue The same as a number, in the unit of the bound: a fraction (0.2 for +20 %, 0.01 for +1pp). Left out when only ceilings decide.
 	MarginValue *float64 `json:"marginValue,omitempty"`
 
-	// NeedSamples About how many more candidate requests a verdict needs at the present rates, in requests.
+	// NeedSamples How many more the smaller arm needs at this stage before it may advance, in requests or units.
 	NeedSamples int64 `json:"needSamples,omitempty,omitzero"`
 
 	// Reason Why, as a stable name such as HarmProven.
@@ -800,7 +800,7 @@ type OutcomeBatch struct {
 	Outcomes []Outcome `json:"outcomes"`
 }
 
-// OutcomeCounts Outcomes reported since the server started.
+// OutcomeCounts What was reported to a rollout.
 type OutcomeCounts struct {
 	// Accepted Outcomes that count.
 	Accepted int64 `json:"accepted"`
@@ -813,6 +813,9 @@ type OutcomeCounts struct {
 
 	// Unattributed Outcomes of an unknown or pinned exposure.
 	Unattributed int64 `json:"unattributed"`
+
+	// Why How many are unattributed for which reason: NoRollout, NoExposure, Pinned, NotCompared, TooLate, NoGate.
+	Why map[string]int64 `json:"why,omitempty,omitzero"`
 }
 
 // OutcomeResult What was made of outcomes.
@@ -828,6 +831,9 @@ type OutcomeResult struct {
 
 	// Unattributed Outcomes of an unknown or pinned exposure.
 	Unattributed int `json:"unattributed"`
+
+	// Why How many are unattributed for which reason: NoRollout, NoExposure, Pinned, NotCompared, TooLate, NoGate.
+	Why map[string]int `json:"why,omitempty,omitzero"`
 }
 
 // Pause A person's stop.
@@ -991,7 +997,7 @@ type Rollout struct {
 	// Next One sentence: what happens next, and when at the earliest.
 	Next string `json:"next"`
 
-	// Outcomes Outcomes reported since the server started.
+	// Outcomes What was reported to a rollout.
 	Outcomes *OutcomeCounts `json:"outcomes,omitempty"`
 
 	// Paused A person's stop.
@@ -1018,11 +1024,11 @@ type Rollout struct {
 	// StartedAt When the candidate got its first traffic.
 	StartedAt time.Time `json:"startedAt,omitempty,omitzero"`
 
-	// StoreError Why the state cannot be stored just now; left out while it can.
-	StoreError string `json:"storeError,omitempty,omitzero"`
-
 	// Traffic What the data plane says of itself.
 	Traffic *Traffic `json:"traffic,omitempty"`
+
+	// Trouble One sentence on what the control loop itself has trouble with (the store, the router); left out when there is none.
+	Trouble string `json:"trouble,omitempty,omitzero"`
 
 	// Unguarded One sentence why no gate would roll it back; left out when one would.
 	Unguarded string `json:"unguarded,omitempty,omitzero"`
@@ -1068,6 +1074,9 @@ type Stage struct {
 
 	// LeftSeconds What is left of the dwell, in seconds.
 	LeftSeconds float64 `json:"leftSeconds"`
+
+	// MaxDurationSeconds When a missing verdict stops being waited for, in seconds.
+	MaxDurationSeconds float64 `json:"maxDurationSeconds,omitempty,omitzero"`
 
 	// MinSamples Requests or units that each arm needs.
 	MinSamples int64 `json:"minSamples"`
