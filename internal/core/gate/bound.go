@@ -84,28 +84,51 @@ func (inv inversion) pass(c func(stage int) stats.Counts, x float64) float64 {
 // rate inverts over the log-ratio or the shift.
 func (inv inversion) rate(b Bound) Bound {
 	g, s := inv.gate, &inv.judgement.Sample
-	from, limit := g.middle(s)
+	r := g.reach(s)
 	// Harm grows with Worse; the fail bound lies on the side away from it.
-	away := -float64(g.Worse)
-	fail := frontier(func(x float64) float64 { return inv.fail(s.counts, x) }, from, away*limit)
-	pass := frontier(func(x float64) float64 { return inv.pass(s.counts, x) }, from, -away*limit)
+	harmless, harmful := r.low, r.high
+	if g.Worse == stats.Down {
+		harmless, harmful = harmful, harmless
+	}
+	excess := func(x float64) float64 { return inv.fail(s.counts, x) }
+	from := r.from
+	if excess(from) >= 0 {
+		// One stage alone proves more than all strata together suggest.
+		from = harmful
+	}
+	fail := frontier(excess, from, harmless)
+	pass := frontier(func(x float64) float64 { return inv.pass(s.counts, x) }, r.from, harmful)
 	return b.between(g.change(fail, b.Baseline), g.change(pass, b.Baseline))
 }
 
-// middle is where the search starts: the most likely change, and how far it is
-// worth looking from there.
-func (g *Gate) middle(s *Sample) (from, limit float64) {
+// reach is where margins are looked for: from the most likely change as far as
+// a margin makes sense.
+type reach struct{ from, low, high float64 }
+
+// A shift keeps a hair's breadth from the ends of what is possible, and no
+// log-ratio beyond e^20 is worth knowing.
+const (
+	hair     = 1e-9
+	farthest = 20.0
+)
+
+func (g *Gate) reach(s *Sample) reach {
 	c := s.countsWith(1)
 	if g.Method == Difference {
-		return c.DiffMLE(g.Slope), 2
+		r := reach{low: -g.Slope + hair, high: 1 - hair}
+		r.from = min(max(c.DiffMLE(g.Slope), r.low), r.high)
+		return r
 	}
-	return c.RatioMLE(), 20
+	return reach{from: min(max(c.RatioMLE(), -farthest), farthest), low: -farthest, high: farthest}
 }
 
-// frontier is the margin nearest to from, within span of it, at which the
-// e-value reaches its threshold; infinite when it does not.
-func frontier(logE func(float64) float64, from, span float64) float64 {
-	s := stats.Search{Start: from, Step: math.Abs(span) / 1024, Limit: from + span}
+// frontier is the margin nearest to from, towards limit, at which the e-value
+// reaches its threshold; infinite when it does not.
+func frontier(logE func(float64) float64, from, limit float64) float64 {
+	if from == limit {
+		return math.Inf(int(math.Copysign(1, limit)))
+	}
+	s := stats.Search{Start: from, Step: math.Abs(limit-from) / 1024, Limit: limit}
 	return s.Frontier(0, logE)
 }
 
@@ -141,8 +164,8 @@ func (inv inversion) quantile(b Bound) Bound {
 		from = 0
 	}
 	span := 7 / float64(base) // a factor of a thousand
-	fail := frontier(func(x float64) float64 { return inv.fail(at(x), 0) }, from, -float64(g.Worse)*span)
-	pass := frontier(func(x float64) float64 { return inv.pass(at(x), 0) }, from, float64(g.Worse)*span)
+	fail := frontier(func(x float64) float64 { return inv.fail(at(x), 0) }, from, from-float64(g.Worse)*span)
+	pass := frontier(func(x float64) float64 { return inv.pass(at(x), 0) }, from, from+float64(g.Worse)*span)
 	ratio := func(steps float64) float64 { return math.Expm1(steps * float64(base)) }
 	// The step at which the bound holds, not between two.
 	if g.Worse == stats.Up {
