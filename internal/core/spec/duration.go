@@ -119,7 +119,7 @@ func FormatDuration(d time.Duration) string {
 	if d == 0 {
 		return "0s"
 	}
-	if day := 24 * time.Hour; d >= 2*day && d%day == 0 {
+	if day := 24 * time.Hour; d >= 7*day && d%day == 0 {
 		return strconv.FormatInt(int64(d/day), 10) + "d"
 	}
 	var b strings.Builder

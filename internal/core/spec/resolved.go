@@ -228,7 +228,10 @@ func (r Resolved) Last() ResolvedEnvironment { return r.Environments[len(r.Envir
 // Origin finds the places of a Resolved in the user's files.
 type Origin struct {
 	rollout *Source
+	model   *Source
 	parts   map[string]part
+	// short says that the only environment was written as `stages`.
+	short bool
 }
 
 // part is where a part of a plan was written.
