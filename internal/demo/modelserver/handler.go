@@ -145,7 +145,7 @@ func (s *Server) infer(w http.ResponseWriter, r *http.Request) {
 		s.meter.slowed.Add(1)
 	}
 	if !wait(r.Context(), drawn.service-time.Since(started)) {
-		return // The caller is gone, or the server was closed: there is nobody to answer.
+		panic(http.ErrAbortHandler) // The caller is gone, or the server was closed; to return would answer an empty 200.
 	}
 	if drawn.fail {
 		s.meter.failed.Add(1)

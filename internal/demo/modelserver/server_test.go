@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -341,6 +342,30 @@ func TestCloseIsBoundedAndEndsWhatHangs(t *testing.T) {
 	}
 	if c := s.Counts(); c.Finished != c.Started {
 		t.Errorf("after close %d of %d requests have finished", c.Finished, c.Started)
+	}
+}
+
+func TestACallerThatGoesAwayIsNeverAnsweredWithAnEmpty200(t *testing.T) {
+	t.Parallel()
+	s := start(t, func(o *Options) { o.Behaviour.Median = time.Hour })
+	conn, err := net.Dial("tcp", strings.TrimPrefix(s.URL(), "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprintf(conn, "POST /v2/models/digits/infer HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", len(good), good)
+	for s.Counts().Started == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	// Closing one half looks to the server like a caller that has gone, and lets the test read what it still sends.
+	if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	if text, _ := io.ReadAll(conn); len(text) != 0 {
+		t.Errorf("got %q, want nothing", text)
+	}
+	if c := s.Counts(); c.Finished != 1 {
+		t.Errorf("counts %+v, want the request finished", c)
 	}
 }
 
