@@ -39,6 +39,7 @@ type faults struct {
 	live, ready   bool
 	inputs        []Tensor
 	outputs       []Tensor
+	rendered      []byte        // The outputs as answers have them.
 	hanging       chan struct{} // Closed to let go; nil while requests do not hang.
 	probesHanging chan struct{}
 }
@@ -48,7 +49,11 @@ func (f *faults) init(opts Options) {
 	f.errorStatus = http.StatusInternalServerError
 	f.broken = Whole
 	f.live, f.ready = true, true
-	f.inputs, f.outputs = slices.Clone(opts.Inputs), slices.Clone(opts.Outputs)
+	f.setTensors(opts.Inputs, opts.Outputs)
+}
+
+func (f *faults) setTensors(inputs, outputs []Tensor) {
+	f.inputs, f.outputs, f.rendered = slices.Clone(inputs), slices.Clone(outputs), render(outputs)
 }
 
 // change applies a change for all requests that start from now on.
@@ -119,7 +124,7 @@ func (s *Server) SetLive(live bool) {
 
 // SetTensors changes the tensors that metadata declare and that answers have.
 func (s *Server) SetTensors(inputs, outputs []Tensor) {
-	s.change(func(f *faults) { f.inputs, f.outputs = slices.Clone(inputs), slices.Clone(outputs) })
+	s.change(func(f *faults) { f.setTensors(inputs, outputs) })
 }
 
 // fate is what is to happen to one request, settled when it starts.
@@ -129,14 +134,14 @@ type fate struct {
 	resetting bool
 	broken    Breakage
 	hanging   chan struct{}
-	outputs   []Tensor
+	outputs   []byte
 }
 
 // draw settles the fate of the n-th request.
 func (f *faults) draw(n uint64) fate {
 	f.mu.Lock()
 	drawn := fate{
-		status: http.StatusOK, resetting: f.resetting, broken: f.broken, hanging: f.hanging, outputs: f.outputs,
+		status: http.StatusOK, resetting: f.resetting, broken: f.broken, hanging: f.hanging, outputs: f.rendered,
 	}
 	if f.errorShare > 0 && f.chance.Float64() < f.errorShare {
 		drawn.status = f.errorStatus

@@ -33,9 +33,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	n, at := s.tally.start()
 	defer s.tally.finish()
 	drawn := s.faults.draw(n)
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
+	body, err := read(w, r)
+	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
 		writeJSON(w, http.StatusRequestEntityTooLarge, map[string]any{"error": err.Error()})
 		return
 	}
@@ -176,15 +175,22 @@ func (s *Server) infer(w http.ResponseWriter, drawn fate, body []byte) {
 		writeJSON(w, http.StatusBadRequest, map[string]any{"error": "the body is not an inference request"})
 		return
 	}
-	outputs := make([]map[string]any, len(drawn.outputs))
-	for i, tensor := range drawn.outputs {
+	text := append([]byte(`{"model_name":`), mustJSON(s.opts.Model)...)
+	text = append(append(text, `,"model_version":`...), mustJSON(s.opts.Version)...)
+	if request.ID != "" {
+		text = append(append(text, `,"id":`...), mustJSON(request.ID)...)
+	}
+	text = append(append(text, `,"outputs":`...), drawn.outputs...)
+	write(w, http.StatusOK, append(text, '}'))
+}
+
+// render writes the output tensors, once for all answers until they change.
+func render(tensors []Tensor) []byte {
+	outputs := make([]map[string]any, len(tensors))
+	for i, tensor := range tensors {
 		outputs[i] = filled(tensor)
 	}
-	answer := map[string]any{"model_name": s.opts.Model, "model_version": s.opts.Version, "outputs": outputs}
-	if request.ID != "" {
-		answer["id"] = request.ID
-	}
-	writeJSON(w, http.StatusOK, answer)
+	return mustJSON(outputs)
 }
 
 // filled is a tensor of zeros; a dimension that is open has length 1.
@@ -233,12 +239,31 @@ func writeBroken(w http.ResponseWriter, how Breakage) {
 }
 
 func writeJSON(w http.ResponseWriter, status int, value any) {
+	write(w, status, mustJSON(value))
+}
+
+func mustJSON(value any) []byte {
 	text, err := json.Marshal(value)
 	if err != nil {
 		panic(err) // Maps of strings, numbers and lists can always be written as JSON.
 	}
+	return text
+}
+
+func write(w http.ResponseWriter, status int, text []byte) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Length", strconv.Itoa(len(text)))
 	w.WriteHeader(status)
 	_, _ = w.Write(text) // A caller that is gone cannot be told so.
+}
+
+// read reads a whole body, up to the bound.
+func read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	bounded := http.MaxBytesReader(w, r.Body, maxBody)
+	if r.ContentLength < 0 || r.ContentLength > maxBody {
+		return io.ReadAll(bounded)
+	}
+	body := make([]byte, r.ContentLength)
+	_, err := io.ReadFull(bounded, body)
+	return body, err
 }

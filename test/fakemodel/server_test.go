@@ -76,7 +76,7 @@ func TestAFreshFakeIsAGoodModelServer(t *testing.T) {
 	s := Start(t, Options{Probes: []string{"/healthz"}})
 	metadata := `{"inputs":[{"name":"x","datatype":"FP32","shape":[-1,4]}],"name":"model",` +
 		`"outputs":[{"name":"y","datatype":"FP32","shape":[-1,1]}],"platform":"fake","versions":["v1"]}`
-	result := `{"id":"q1","model_name":"model","model_version":"v1",` +
+	result := `{"model_name":"model","model_version":"v1","id":"q1",` +
 		`"outputs":[{"data":[0],"datatype":"FP32","name":"y","shape":[1,1]}]}`
 	cases := map[string]struct {
 		method, path, body string

@@ -174,8 +174,7 @@ func wait(ctx context.Context, d time.Duration) bool {
 func (s *Server) answer(memory *scratch, r *http.Request) (status int, err error) {
 	memory.body.Reset()
 	if _, err := memory.body.ReadFrom(http.MaxBytesReader(nil, r.Body, maxBody)); err != nil {
-		var tooLarge *http.MaxBytesError
-		if errors.As(err, &tooLarge) {
+		if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
 			return http.StatusRequestEntityTooLarge, fmt.Errorf("the body is larger than %d bytes", maxBody)
 		}
 		return http.StatusBadRequest, fmt.Errorf("the body cannot be read: %w", err)

@@ -189,7 +189,9 @@ func describe(opts Options) (model, server []byte) {
 		Inputs   []described `json:"inputs"`
 		Outputs  []described `json:"outputs"`
 	}{
-		opts.Name, []string{opts.Version}, "belay_demo",
+		opts.Name,
+		[]string{opts.Version},
+		"belay_demo",
 		[]described{{inputName, "FP32", []int{-1, digits.Pixels}}},
 		[]described{{outputClass, "INT64", []int{-1}}, {outputScores, "FP32", []int{-1, digits.Classes}}},
 	})
