@@ -181,9 +181,11 @@ func newClient(opts Options, transport http.RoundTripper) *http.Client {
 	}
 }
 
-// newTransport keeps every connection warm that may be used, for opening one would count as latency.
+// newTransport keeps every connection warm that may be used, for opening one would count as latency, and opens no more
+// than there are places.
 func newTransport(opts Options) http.RoundTripper {
 	return &http.Transport{
+		MaxConnsPerHost:     opts.MaxUnderWay,
 		MaxIdleConns:        opts.MaxUnderWay,
 		MaxIdleConnsPerHost: opts.MaxUnderWay,
 		IdleConnTimeout:     time.Minute,
