@@ -98,7 +98,7 @@ func (inv inversion) rate(b Bound) Bound {
 	}
 	fail := frontier(excess, from, harmless)
 	pass := frontier(func(x float64) float64 { return inv.pass(s.counts, x) }, r.from, harmful)
-	return b.between(g.change(fail, b.Baseline), g.change(pass, b.Baseline))
+	return b.between(g, g.change(fail, b.Baseline), g.change(pass, b.Baseline))
 }
 
 // reach is where margins are looked for: from the most likely change as far as
@@ -147,9 +147,15 @@ func (g *Gate) change(x, baseline float64) float64 {
 	return (1-x-g.Slope*(1-baseline))/baseline - 1
 }
 
-// between orders the two bounds, whichever of them is the fail side.
-func (b Bound) between(fail, pass float64) Bound {
-	b.Lower, b.Upper = min(fail, pass), max(fail, pass)
+// between sets the two bounds: the fail side is the lower one where more is
+// worse, the upper one where less is. Strata that contradict each other can
+// leave Lower above Upper: then harm is proven in a stage and denied by the
+// whole, and the fail side is the one that counts.
+func (b Bound) between(g *Gate, fail, pass float64) Bound {
+	b.Lower, b.Upper = fail, pass
+	if g.harmIsDown() {
+		b.Lower, b.Upper = pass, fail
+	}
 	return b
 }
 
@@ -169,9 +175,9 @@ func (inv inversion) quantile(b Bound) Bound {
 	ratio := func(steps float64) float64 { return math.Expm1(steps * float64(base)) }
 	// The step at which the bound holds, not between two.
 	if g.Worse == stats.Up {
-		return b.between(ratio(math.Floor(fail+1e-9)), ratio(math.Ceil(pass-1e-9)))
+		return b.between(g, ratio(math.Floor(fail+1e-9)), ratio(math.Ceil(pass-1e-9)))
 	}
-	return b.between(ratio(math.Ceil(fail-1e-9)), ratio(math.Floor(pass+1e-9)))
+	return b.between(g, ratio(math.Ceil(fail-1e-9)), ratio(math.Floor(pass+1e-9)))
 }
 
 // shifted returns the counts of the sample at another margin, in steps.

@@ -69,8 +69,18 @@ func (g *Gate) Judge(s Sample, at Place, prev *Judgement) Judgement {
 		return j
 	}
 	g.weigh(&j, at, prev)
+	j.LogFail, j.LogPass = bounded(j.LogFail), bounded(j.LogPass)
 	j.Verdict, j.Reason = g.verdict(&j, at.Alpha)
 	return j
+}
+
+// bounded keeps a logarithm in a range that can be stored and averaged; what is
+// no number is no evidence.
+func bounded(logE float64) float64 {
+	if math.IsNaN(logE) {
+		return 0
+	}
+	return min(max(logE, -1e9), 1e9)
 }
 
 // weigh works out the e-values.
@@ -83,7 +93,7 @@ func (g *Gate) weigh(j *Judgement, at Place, prev *Judgement) {
 	if len(g.Ceilings) == 0 {
 		return
 	}
-	j.Ceiling = g.logCeilings(j.Sample, stats.Up)
+	j.Ceiling = bounded(g.logCeilings(j.Sample, stats.Up))
 	if g.Method == None {
 		j.LogFail, j.LogPass = j.Ceiling, g.logCeilings(j.Sample, stats.Down)
 		return
@@ -93,7 +103,7 @@ func (g *Gate) weigh(j *Judgement, at Place, prev *Judgement) {
 
 // weighMargin fills in the pooled term and the terms of each stage.
 func (g *Gate) weighMargin(j *Judgement, at Place, prev *Judgement) {
-	j.Pooled = g.logFail(j.Sample.counts(all), g.margin())
+	j.Pooled = bounded(g.logFail(j.Sample.counts(all), g.margin()))
 	j.PerStage = make([]float64, at.Stage-g.From+1)
 	for i := range j.PerStage {
 		stage := g.From + i
@@ -101,7 +111,7 @@ func (g *Gate) weighMargin(j *Judgement, at Place, prev *Judgement) {
 			j.PerStage[i] = known
 			continue
 		}
-		j.PerStage[i] = g.logFail(j.Sample.counts(stage), g.margin())
+		j.PerStage[i] = bounded(g.logFail(j.Sample.counts(stage), g.margin()))
 	}
 }
 
