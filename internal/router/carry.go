@@ -1,0 +1,102 @@
+package router
+
+import (
+	"fmt"
+	"net/http"
+
+	"github.com/belay-rollouts/belay/internal/core/split"
+	"github.com/belay-rollouts/belay/internal/router/cutoff"
+	"github.com/belay-rollouts/belay/internal/router/upstream"
+)
+
+// carry forwards an assigned exchange, answers the caller and observes. Cut
+// reports that the answer was broken off after its head.
+func (r *Router) carry(x *exchange, out *reply) (cut bool) {
+	h := out.Header()
+	h[armField] = []string{x.arm.String()}
+	if x.route.split != nil {
+		h[assignmentField] = []string{r.token(x)}
+	}
+	if x.arm == split.Candidate {
+		return r.carryCandidate(x, out)
+	}
+	a := r.try(x, x.route.baseline, out)
+	defer a.close()
+	cut = r.answer(x, a, out)
+	r.observe(x, a, false)
+	return cut
+}
+
+// carryCandidate tries the candidate, and the baseline in its place.
+func (r *Router) carryCandidate(x *exchange, out *reply) (cut bool) {
+	ro := x.route.rollout
+	a := r.try(x, x.route.candidate, out)
+	defer a.close()
+	if !a.failed() || !r.shields(x) {
+		cut = r.answer(x, a, out)
+		ro.left(a.ended)
+		r.judge(x, a, cutoff.Unrescued)
+		r.observe(x, a, false)
+		return cut
+	}
+	ro.left(a.ended)
+	a.close()
+	r.judgeRefusal(x, a)
+	b := r.try(x, x.route.baseline, out)
+	defer b.close()
+	// An answer of the baseline is passed on whatever it says; only one that
+	// the caller would wish for tells that the candidate should have had it.
+	shielded := b.answer != nil && b.err == nil
+	if shielded {
+		ro.rescued.Add(1)
+		out.Header()[shieldedField] = []string{"true"}
+	}
+	r.judge(x, a, fateOf(b))
+	cut = r.answer(x, b, out)
+	r.observe(x, a, shielded)
+	return cut
+}
+
+func fateOf(rescue *attempt) cutoff.Fate {
+	switch {
+	case rescue.well():
+		return cutoff.Rescued
+	default:
+		return cutoff.FailedTwice
+	}
+}
+
+// shields reports whether a failed candidate request may go to the baseline.
+// A pinned one may not: its caller wants to see this candidate.
+func (r *Router) shields(x *exchange) bool {
+	if !x.route.split.Shield || x.pinned {
+		return false
+	}
+	if x.held != nil && !x.held.replayable() {
+		x.route.rollout.unheld.Add(1)
+		return false
+	}
+	return true
+}
+
+// answer sends an attempt's answer to the caller, or says why there is none.
+func (r *Router) answer(x *exchange, a *attempt, out *reply) (cut bool) {
+	status := http.StatusBadGateway
+	switch kind := a.kind(); {
+	case a.err == nil:
+		status = a.answer.Status
+		cut = a.relay(out)
+	case kind == upstream.Unsent:
+		status = 0
+		out.unread(a.err)
+	case kind == upstream.Cancelled:
+		status = 0
+	case kind == upstream.Timeout:
+		status = http.StatusGatewayTimeout
+		out.problem(status, fmt.Sprintf("the %s of model %q did not answer in time", x.arm, x.route.is.Model), nil)
+	default:
+		out.problem(status, fmt.Sprintf("the %s of model %q gave no answer: %s", x.arm, x.route.is.Model, kind), nil)
+	}
+	x.route.counts.add(x.arm, status)
+	return cut
+}

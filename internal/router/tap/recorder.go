@@ -1,0 +1,161 @@
+package tap
+
+import (
+	"sync"
+	"time"
+
+	"github.com/belay-rollouts/belay/internal/core/evidence"
+	"github.com/belay-rollouts/belay/internal/core/split"
+)
+
+const (
+	// recentUnits is how many sightings a shard remembers, so that a busy unit
+	// is told once in a while and not with every request.
+	recentUnits = 512
+	// retell is how old a remembered sighting may be before the unit is told
+	// again: an outcome that comes by unit and time finds the last exposure.
+	retell = time.Minute
+	// firstRoom and maxRoom bound the sightings that a shard holds between two
+	// Collects.
+	firstRoom = 1 << 10
+	maxRoom   = 1 << 16
+	cacheLine = 64
+)
+
+// Sighting is the unit of a finished request.
+type Sighting struct {
+	Unit uint64 // second hash; picks the shard, too
+	// Known is false for a request that is a unit of its own; it is no sighting.
+	Known bool
+	Time  time.Time // of exposure
+}
+
+// Recorder records one stratum.
+type Recorder struct {
+	tap     *Tap
+	is      Stratum
+	shards  []shard
+	retired bool // guarded by tap.mu
+}
+
+// shard is a part of a recorder with a lock of its own, apart from its
+// neighbours in memory.
+type shard struct {
+	mu        sync.Mutex
+	closed    bool
+	frozen    []int32
+	stratum   *evidence.Stratum // nil until the first request
+	exposures []evidence.Exposure
+	recent    []seen
+	_         [cacheLine]byte
+}
+
+// seen is a sighting that was told not long ago.
+type seen struct {
+	unit uint64
+	at   int64 // Unix seconds
+	arm  split.Arm
+}
+
+func newRecorder(t *Tap, s Stratum) *Recorder {
+	r := &Recorder{tap: t, is: s, shards: make([]shard, t.shards)}
+	for i := range r.shards {
+		r.shards[i].frozen = s.Edges
+	}
+	return r
+}
+
+// Record counts one finished request.
+func (r *Recorder) Record(o evidence.Observation, s Sighting) {
+	sh := &r.shards[int(s.Unit>>32)&(len(r.shards)-1)]
+	sh.mu.Lock()
+	if sh.closed {
+		sh.mu.Unlock()
+		r.tap.late(r).Record(o, s)
+		return
+	}
+	if sh.stratum == nil {
+		sh.warm(r.is.Layout)
+	}
+	sh.stratum.Observe(r.is.Layout, o)
+	if s.Known {
+		sh.expose(o.Arm, s)
+	}
+	sh.mu.Unlock()
+}
+
+// warm makes all the room that a shard will need.
+func (sh *shard) warm(l *evidence.Layout) {
+	sh.stratum = evidence.NewStratum(l)
+	sh.stratum.Reserve(l)
+	sh.stratum.Edges = sh.frozen
+	if l.Clustered {
+		sh.recent = make([]seen, recentUnits)
+		sh.exposures = make([]evidence.Exposure, 0, firstRoom)
+	}
+}
+
+// expose notes the sighting of a unit, unless it was told lately.
+func (sh *shard) expose(arm split.Arm, s Sighting) {
+	if sh.recent == nil {
+		return
+	}
+	last := &sh.recent[int(s.Unit>>16)%recentUnits]
+	now := s.Time.Unix()
+	if last.unit == s.Unit && last.arm == arm && now-last.at < int64(retell/time.Second) {
+		return
+	}
+	if len(sh.exposures) >= maxRoom {
+		sh.stratum.Lost++
+		return
+	}
+	*last = seen{unit: s.Unit, at: now, arm: arm}
+	sh.exposures = append(sh.exposures, evidence.Exposure{Unit: s.Unit, Arm: arm, Time: s.Time})
+}
+
+// freeze hands the stratum's frozen edges to every shard, once: edges never
+// change within a stratum.
+func (r *Recorder) freeze(edges []int32) {
+	if edges == nil || r.is.Edges != nil {
+		return
+	}
+	r.is.Edges = edges
+	for i := range r.shards {
+		sh := &r.shards[i]
+		sh.mu.Lock()
+		sh.frozen = edges
+		if sh.stratum != nil {
+			sh.stratum.Edges = edges
+		}
+		sh.mu.Unlock()
+	}
+}
+
+// collect takes out what was recorded, and closes the recorder for good when
+// it is told to.
+func (r *Recorder) collect(closing bool) (evidence.Batch, bool) {
+	b := evidence.Batch{Rollout: r.is.Rollout, Stratum: r.is.Stratum}
+	for i := range r.shards {
+		r.shards[i].collect(r.is.Layout, &b, closing)
+	}
+	return b, b.Delta != nil
+}
+
+func (sh *shard) collect(l *evidence.Layout, b *evidence.Batch, closing bool) {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	sh.closed = closing
+	if sh.stratum == nil || sh.stratum.Empty() {
+		return
+	}
+	if b.Delta == nil {
+		b.Delta = evidence.NewStratum(l)
+	}
+	b.Delta.Merge(sh.stratum)
+	b.Exposures = append(b.Exposures, sh.exposures...)
+	sh.exposures = sh.exposures[:0]
+	sh.stratum.Reset()
+	if closing {
+		sh.stratum, sh.recent, sh.exposures = nil, nil, nil
+	}
+}
