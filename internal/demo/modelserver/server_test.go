@@ -296,6 +296,41 @@ func TestManyRequestsAtOnceShareNoMemory(t *testing.T) {
 	group.Wait()
 }
 
+func TestRequestsOverTheLimitAreRefusedAndTheOthersAnswered(t *testing.T) {
+	t.Parallel()
+	s, client := start(t, nil), newClient(t)
+	s.meter.underWay.Store(maxUnderWay) // As if so many were under way.
+	status, text := do(t, client, "POST", s.URL()+"/v2/models/digits/infer", good)
+	if want := `{"error":"more than 1024 requests are under way"}`; status != 503 || text != want {
+		t.Errorf("got %d %s\nwant 503 %s", status, text, want)
+	}
+	s.meter.underWay.Store(0)
+	if status, text := do(t, client, "POST", s.URL()+"/v2/models/digits/infer", good); status != 200 {
+		t.Errorf("afterwards got %d %s", status, text)
+	}
+	if c := s.Counts(); c.Refused != 1 || c.Started != 2 || s.meter.underWay.Load() != 0 {
+		t.Errorf("counts %+v with %d under way", c, s.meter.underWay.Load())
+	}
+}
+
+func TestAServerThatIsClosingSaysThatItIsNotReady(t *testing.T) {
+	t.Parallel()
+	s := start(t, nil)
+	s.closing.Store(true)
+	t.Cleanup(func() { s.closing.Store(false) }) // Runs before the server is closed.
+	client := newClient(t)
+	for path, want := range map[string]string{
+		"/v2/health/ready": `{"ready":false}`, "/v2/models/digits/ready": `{"name":"digits","ready":false}`,
+	} {
+		if status, text := do(t, client, "GET", s.URL()+path, ""); status != 503 || text != want {
+			t.Errorf("%s: got %d %s, want 503 %s", path, status, text, want)
+		}
+	}
+	if status, _ := do(t, client, "GET", s.URL()+"/v2/health/live", ""); status != 200 {
+		t.Errorf("it is not live: %d", status)
+	}
+}
+
 func TestCloseLetsRequestsUnderWayFinish(t *testing.T) {
 	t.Parallel()
 	s, client := start(t, func(o *Options) { o.Behaviour.Median = 200 * time.Millisecond }), newClient(t)
