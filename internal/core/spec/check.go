@@ -16,6 +16,12 @@ func (c *checker) report(path, message, hint string) {
 	c.problems = append(c.problems, c.source.Problem(path, message, hint))
 }
 
+// empty reports whether a list was written as []; one whose items cannot be
+// read is told of already.
+func empty[T any](c *checker, path string, list []T) bool {
+	return list != nil && len(list) == 0 && !c.source.wrote(index(path, 0))
+}
+
 // checkModel checks a model by itself.
 func checkModel(m Model) Problems {
 	c := &checker{source: m.Source}
@@ -51,7 +57,7 @@ func (c *checker) version(path string, v *Version, endpoint bool) {
 	if v.URL == "" && !endpoint && !c.source.wrote(path+".url") {
 		c.report(path+".url", "it is missing", "write where the version answers, or give the model an `endpoint`")
 	}
-	if v.Run != nil && len(v.Run) == 0 {
+	if empty(c, path+".run", v.Run) {
 		c.report(path+".run", "the command is empty", "write its words, or leave the field out")
 	}
 }
@@ -97,10 +103,10 @@ func (c *checker) plan(p Plan) {
 	c.segments(p.Segments)
 	for i, n := range p.Notify {
 		path := index("spec.notify", i)
-		if n.On != nil && len(n.On) == 0 {
+		if empty(c, path+".on", n.On) {
 			c.report(path+".on", "the list is empty", "write the decisions to be told of, or leave it out")
 		}
-		if n.Email != nil && n.Email.To != nil && len(n.Email.To) == 0 {
+		if n.Email != nil && empty(c, path+".email.to", n.Email.To) {
 			c.report(path+".email.to", "the list is empty", "write an address")
 		}
 	}
@@ -127,7 +133,7 @@ func (c *checker) segments(s *Segments) {
 	if s == nil || s.By == nil {
 		return
 	}
-	if len(s.By) == 0 {
+	if empty(c, "spec.segments.by", s.By) {
 		c.report("spec.segments.by", "the list is empty", "write an attribute such as header:X-Country, or leave segments out")
 	}
 	for i, u := range s.By {
@@ -235,7 +241,7 @@ func (c *checker) checkStage(path string, s Stage) {
 		need("file", s.File != "", "captured.jsonl")
 	case CheckCommand:
 		need("run", s.Run != nil, `["./evaluate.sh"]`)
-		if s.Run != nil && len(s.Run) == 0 {
+		if empty(c, path+".run", s.Run) {
 			c.report(path+".run", "the command is empty", "write its words")
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 )
 
 // manyGates is the number of deciding gates above which a warning is due:
@@ -213,10 +212,7 @@ func (g *gateChecker) outcomes() {
 		}
 		return
 	}
-	hint := "leave it out"
-	if !strings.Contains(g.gate.Metric, ":") {
-		hint = "leave it out, or measure outcome:" + g.gate.Metric
-	}
+	const hint = "leave it out, or report an outcome and measure that"
 	if g.gate.Per != "" {
 		g.at("per", "only outcomes have it", hint)
 	}

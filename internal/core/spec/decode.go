@@ -2,7 +2,6 @@ package spec
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -67,6 +66,9 @@ func (d *decoder) object(s *shape, obj any, n *node, path string) {
 func (d *decoder) unknown(s *shape, e entry, path string) {
 	names := s.names()
 	hint := "the fields are " + strings.Join(names, ", ")
+	if len(names) == 1 {
+		hint = "the only field is " + names[0]
+	}
 	if near := nearest(e.key, names); near != "" {
 		hint = "did you mean " + strconv.Quote(near) + "?"
 	}
@@ -96,9 +98,9 @@ func (d *decoder) complete(s *shape, n *node, written map[string]bool, path stri
 	}
 	switch {
 	case len(found) == 0:
-		d.report(n.at, path, fmt.Sprintf("%s needs one of %s", s.name, strings.Join(s.oneOf, ", ")), "write exactly one of them")
+		d.report(n.at, path, fmt.Sprintf("the %s needs one of %s", s.name, strings.Join(s.oneOf, ", ")), "write exactly one of them")
 	case len(found) > 1:
-		d.report(n.at, path, fmt.Sprintf("%s has %s at once", s.name, strings.Join(found, " and ")), "write exactly one of them")
+		d.report(n.at, path, fmt.Sprintf("the %s has %s at once", s.name, strings.Join(found, " and ")), "write exactly one of them")
 	}
 }
 
@@ -107,8 +109,7 @@ func (d *decoder) belong(s *shape, obj any, n *node, path string) {
 	kind := s.kind(obj)
 	for _, e := range n.entries {
 		if f, ok := s.field(e.key); ok && !f.fits(kind) {
-			d.report(e.at, join(path, e.key), fmt.Sprintf("it does not belong to %s %s", kind, s.name),
-				"it belongs to "+orList(slices.Clone(f.only)))
+			d.report(e.at, join(path, e.key), "it has no place beside "+kind, "it belongs beside "+orList(f.only))
 		}
 	}
 }

@@ -82,7 +82,10 @@ func metricOf(g Gate) (metric, *fault) {
 		return metric{kind: kind, places: onTraffic, sourced: true}, nil
 	}
 	hint := "write one of " + strings.Join(metricNames(), ", ") + ", outcome:NAME, or give a source"
-	if near := nearest(g.Metric, metricNames()); near != "" {
+	switch near := nearest(g.Metric, metricNames()); {
+	case g.Metric == "outcome":
+		hint = "write outcome: and the name of an outcome, such as outcome:correct"
+	case near != "":
 		hint = "did you mean " + strconv.Quote(near) + "?"
 	}
 	return metric{}, faultf(hint, "no metric named %s", strconv.Quote(g.Metric))
@@ -115,8 +118,8 @@ func quantile(s string) float64 {
 func metricNames() []string {
 	return []string{
 		"error_rate", "client_error_rate",
-		"latency_p50", "latency_p90", "latency_p95", "latency_p99", "latency_p99.9",
-		"ttft_p50", "ttft_p95", "ttft_p99", "itl_p50", "itl_p95", "itl_p99",
+		"latency_p99", "latency_p95", "latency_p90", "latency_p50", "latency_p99.9",
+		"ttft_p99", "ttft_p95", "ttft_p50", "itl_p99", "itl_p95", "itl_p50",
 		"tokens_per_second", "completion_tokens", "agreement", "accuracy", "memory",
 	}
 }

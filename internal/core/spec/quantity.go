@@ -148,11 +148,19 @@ func percentFault(s string) *fault {
 	case strings.HasPrefix(s, "-"):
 		return faultf("write a positive percentage", "%s is negative", s)
 	case isNumber(s):
-		return faultf(fmt.Sprintf("write %s%% if you mean percent", s), "the bare number %s is ambiguous", s)
+		return faultf(percentHint(s), "the bare number %s is ambiguous", s)
 	case strings.HasSuffix(s, "pp"):
 		return faultf("write a percentage such as 10%", "%s is a difference, not a share", s)
 	}
 	return faultf("write one such as 10%", "%s is not a percentage", quote(s))
+}
+
+// percentHint says what a bare number may have meant: 0.05 is 5% to some.
+func percentHint(s string) string {
+	if s = strings.TrimPrefix(s, "+"); isDecimal(s) && shifted(s, 0) > 0 && shifted(s, 0) < 1 {
+		return fmt.Sprintf("write %s%% or %s%%, whichever you mean", percentText(shifted(s, 0)), s)
+	}
+	return fmt.Sprintf("write %s%% if you mean percent", s)
 }
 
 // String returns the form that ParseWeight reads.

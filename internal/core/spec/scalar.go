@@ -180,6 +180,12 @@ func parseBool(s string) (bool, error) {
 	case "false":
 		return false, nil
 	}
+	switch strings.ToLower(s) {
+	case "true", "yes", "on", "y":
+		return false, faultf("write true", "%s is neither true nor false", quote(s))
+	case "false", "no", "off", "n":
+		return false, faultf("write false", "%s is neither true nor false", quote(s))
+	}
 	return false, faultf("write true or false", "%s is neither true nor false", quote(s))
 }
 

@@ -16,6 +16,11 @@ func nearest(s string, candidates []string) string {
 			best, least = c, d
 		}
 	}
+	for i := 0; best == "" && i < len(candidates) && len(s) > 2; i++ {
+		if c := candidates[i]; strings.HasPrefix(c, s+"_") || strings.HasSuffix(c, "_"+s) {
+			best = c
+		}
+	}
 	return best
 }
 

@@ -11,11 +11,11 @@ func parseEndpoint(s string) (string, error) {
 	if !strings.Contains(s, "{version}") {
 		return "", faultf("write one such as http://fraud-{version}.{environment}:8080", "%s has no {version}", quote(s))
 	}
-	if _, err := parseURL(expand(s, "m", "v", "e")); err != nil {
-		return "", err
-	}
 	if strings.ContainsAny(expand(s, "", "", ""), "{}") {
 		return "", faultf("write {version}, {environment} and {model} only", "%s has a placeholder that stands for nothing", quote(s))
+	}
+	if _, err := parseURL(expand(s, "1", "1", "1")); err != nil {
+		return "", faultf("write one such as http://fraud-{version}.{environment}:8080", "%s makes no absolute http or https URL with a host", quote(s))
 	}
 	return s, nil
 }

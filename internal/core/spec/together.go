@@ -81,7 +81,7 @@ func (p *fileParser) policy(y Policy, known func(string) (Policy, bool)) {
 		p.keep(y.Source, nil, problems)
 		return
 	}
-	c := &planChecker{flat: flatten(list), owner: y.Source}
+	c := &planChecker{flat: flatten(list), owner: y.Source, partial: true}
 	c.check()
 	p.keep(y.Source, nil, c.problems)
 	p.warnings = append(p.warnings, c.warnings...)

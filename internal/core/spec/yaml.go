@@ -165,7 +165,11 @@ func (r *reader) read(text string) (root *node) {
 
 // bounded refuses documents that would cost the parser too much.
 func (r *reader) bounded(tokens token.Tokens) bool {
-	*r.tokens += len(tokens)
+	for _, tk := range tokens {
+		if tk.Type != token.CommentType {
+			*r.tokens++
+		}
+	}
 	if *r.tokens > maxTokens {
 		r.report(Position{r.before + 1, 1}, "split it into several files", "the file has more than %d words and signs", maxTokens)
 		return false
@@ -228,7 +232,7 @@ func (r *reader) syntax(err error) {
 // plainSyntax translates the parser's commonest messages.
 func plainSyntax(message string) (plain, hint string) {
 	for _, t := range []struct{ part, plain, hint string }{
-		{`character '\t'`, "a tab is used for indentation", "indent with spaces"},
+		{"character '\t'", "a tab is used for indentation", "indent with spaces"},
 		{"mapping value is not allowed", "a `key: value` pair is not allowed here", "check the indentation, and quote values that contain `: `"},
 		{"block sequence entries are not allowed", "a list item is not allowed here", "put `- ` on a line of its own below the key"},
 		{"value is not allowed in this context", "a value is not allowed here", "check the indentation and the brackets"},
@@ -240,6 +244,7 @@ func plainSyntax(message string) (plain, hint string) {
 		{"',' or '}'", "a pair is not followed by , or }", "add what is missing"},
 		{"end character of", "a quote is not closed, or an escape in it is unknown", "close it on the same line"},
 		{"is a reserved character", "a value starts with a character that YAML reserves", "put the value between quotes"},
+		{"directive", "a % directive is not needed", "remove it"},
 		{"invalid key", "a key must be a single word", "write `key: value`"},
 		{"non-map value", "a line is neither `key: value` nor a list item", "check for a missing colon or wrong indentation"},
 		{"unexpected key name", "a line is neither `key: value` nor a list item", "check for a missing colon or wrong indentation"},

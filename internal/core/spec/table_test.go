@@ -1,0 +1,296 @@
+package spec
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// shapes returns all shapes that documents can hold, by walking the table.
+func shapes() map[string]*shape {
+	found := map[string]*shape{}
+	var walk func(path string, s *shape)
+	walk = func(path string, s *shape) {
+		found[path] = s
+		for _, f := range s.fields {
+			if inner := shapeOf(f.codec); inner != nil {
+				walk(path+"."+f.name, inner)
+			}
+		}
+	}
+	for _, s := range []*shape{modelDocument, policyDocument, rolloutDocument} {
+		walk(s.name, s)
+	}
+	return found
+}
+
+// shapeOf returns the shape of a field that is an object or a list of them.
+func shapeOf(c codec) *shape {
+	switch c := c.(type) {
+	case interface{ inside() *shape }:
+		return c.inside()
+	case lifted[Policy, Plan]:
+		return shapeOf(c.codec)
+	case lifted[Rollout, Plan]:
+		return shapeOf(c.codec)
+	}
+	return nil
+}
+
+func (c inner[T, U]) inside() *shape { return c.shape }
+
+func (c inners[T, U]) inside() *shape { return c.shape }
+
+func TestEveryRowOfTheTableIsExplained(t *testing.T) {
+	t.Parallel()
+	all := shapes()
+	if len(all) < 40 {
+		t.Fatalf("only %d shapes found", len(all))
+	}
+	for path, s := range all {
+		if s.doc == "" {
+			t.Errorf("%s has no doc", path)
+		}
+		for _, f := range s.fields {
+			switch {
+			case f.doc == "" || !strings.HasSuffix(f.doc, "."):
+				t.Errorf("%s.%s: the doc is no sentence: %q", path, f.name, f.doc)
+			case f.def != "" && f.computed != "":
+				t.Errorf("%s.%s has two defaults", path, f.name)
+			case f.example == "" && shapeOf(f.codec) == nil:
+				t.Errorf("%s.%s has no example", path, f.name)
+			}
+		}
+	}
+}
+
+// TestTheTableReadsItsOwnDefaultsAndExamples decodes each of them by its row.
+func TestTheTableReadsItsOwnDefaultsAndExamples(t *testing.T) {
+	t.Parallel()
+	for path, s := range shapes() {
+		for _, f := range s.fields {
+			for _, text := range []string{f.def, f.example} {
+				if text == "" {
+					continue
+				}
+				if _, list := f.codec.schema(&schemaBuilder{defs: jsonObject{}})["items"]; list && !strings.HasPrefix(text, "[") {
+					text = "[" + strings.Join(strings.Fields(text), ", ") + "]"
+				}
+				roots, problems := readYAML("table", []byte(text))
+				if len(problems) > 0 || len(roots) != 1 {
+					t.Errorf("%s.%s: %q is no YAML: %v", path, f.name, text, problems)
+					continue
+				}
+				d := &decoder{file: "table", places: map[string]Position{}}
+				f.codec.decode(d, newObject(t, path), roots[0], f.name)
+				if len(d.problems) > 0 {
+					t.Errorf("%s.%s: %q: %v", path, f.name, text, d.problems)
+				}
+			}
+		}
+	}
+}
+
+// newObject returns an object that the rows at a path can be decoded into.
+func newObject(t *testing.T, path string) any {
+	t.Helper()
+	kind, rest, _ := strings.Cut(path, ".")
+	switch last := rest[strings.LastIndexByte(rest, '.')+1:]; {
+	case rest == "":
+		return map[string]any{kindModel: &envelope[Model]{}, kindPolicy: &envelope[Policy]{}, kindRollout: &envelope[Rollout]{}}[kind]
+	case rest == "spec":
+		return map[string]any{kindModel: &Model{}, kindPolicy: &Policy{}, kindRollout: &Rollout{}}[kind]
+	case last == "environments" && kind == kindModel:
+		return &ModelEnvironment{}
+	default:
+		obj := map[string]any{
+			"metadata": &metadata{}, "serving": &Version{}, "candidate": &Version{}, "route": &Route{}, "header": &HeaderMatch{},
+			"environments": &Environment{}, "requires": &Requires{}, "stages": &Stage{}, "gates": &Gate{}, "segments": &Segments{},
+			"analysis": &Analysis{}, "faults": &Faults{}, "rollback": &Rollback{}, "notify": &Notice{},
+			"slack": &Target{}, "teams": &Target{}, "pagerDuty": &Target{}, "webhook": &Target{}, "email": &Mail{},
+		}[last]
+		if obj == nil {
+			t.Fatalf("no object for %s", path)
+		}
+		return obj
+	}
+}
+
+func TestTheDefaultDwellIsTheTables(t *testing.T) {
+	t.Parallel()
+	f, _ := stageShape.field("dwell")
+	if f.def != FormatDuration(defaultDwell) {
+		t.Errorf("the table says %s, the checks say %s", f.def, FormatDuration(defaultDwell))
+	}
+	f, _ = rolloutShape.field("policy")
+	if f.def != DefaultPolicy || !isPreset(DefaultPolicy) {
+		t.Errorf("the table's policy is %s, the default is %s", f.def, DefaultPolicy)
+	}
+}
+
+// checkSchema is a small validator of the part of JSON Schema that Schema uses.
+func checkSchema(root, s map[string]any, v any) error {
+	if ref, ok := s["$ref"].(string); ok {
+		def := root["$defs"].(map[string]any)[strings.TrimPrefix(ref, "#/$defs/")]
+		if err := checkSchema(root, def.(map[string]any), v); err != nil {
+			return err
+		}
+	}
+	if err := checkType(s, v); err != nil {
+		return err
+	}
+	if choices, ok := s["oneOf"].([]any); ok {
+		fit, last := 0, error(nil)
+		for _, c := range choices {
+			if err := checkSchema(root, c.(map[string]any), v); err != nil {
+				last = err
+				continue
+			}
+			fit++
+		}
+		if fit != 1 {
+			return fmt.Errorf("%d of %d choices fit: %w", fit, len(choices), last)
+		}
+	}
+	switch x := v.(type) {
+	case map[string]any:
+		return checkObject(root, s, x)
+	case []any:
+		items, _ := s["items"].(map[string]any)
+		for i, item := range x {
+			if err := checkSchema(root, items, item); err != nil {
+				return fmt.Errorf("[%d]: %w", i, err)
+			}
+		}
+	}
+	return nil
+}
+
+func checkType(s map[string]any, v any) error {
+	if want, ok := s["type"]; ok {
+		types := fmt.Sprint(want)
+		got := map[bool]string{true: "string"}[false]
+		switch v.(type) {
+		case map[string]any:
+			got = "object"
+		case []any:
+			got = "array"
+		case string:
+			got = "string"
+		case bool:
+			got = "boolean"
+		case float64, int64:
+			got = "(number|integer)"
+		}
+		if !regexp.MustCompile(`\b` + got + `\b`).MatchString(types) {
+			return fmt.Errorf("%v is no %s", v, types)
+		}
+	}
+	text, isText := v.(string)
+	if p, ok := s["pattern"].(string); ok && isText && !regexp.MustCompile(p).MatchString(text) {
+		return fmt.Errorf("%q does not match %s", text, p)
+	}
+	if enum, ok := s["enum"].([]any); ok && !slices.Contains(enum, v) {
+		return fmt.Errorf("%v is none of %v", v, enum)
+	}
+	return nil
+}
+
+func checkObject(root, s, x map[string]any) error {
+	for _, name := range asList(s["required"]) {
+		if _, ok := x[name.(string)]; !ok {
+			return fmt.Errorf("%s is missing", name)
+		}
+	}
+	properties, _ := s["properties"].(map[string]any)
+	for _, name := range slices.Sorted(maps.Keys(x)) {
+		p, ok := properties[name].(map[string]any)
+		if !ok && s["additionalProperties"] == false {
+			return fmt.Errorf("%s is unknown", name)
+		}
+		if err := checkSchema(root, p, x[name]); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+func asList(v any) []any {
+	list, _ := v.([]any)
+	return list
+}
+
+// TestTheSchemaTakesWhatParseTakes runs all golden inputs through both. What
+// Parse reads the schema must take; what only decoding refuses it must refuse.
+func TestTheSchemaTakesWhatParseTakes(t *testing.T) {
+	t.Parallel()
+	var root map[string]any
+	if err := json.Unmarshal(Schema(), &root); err != nil {
+		t.Fatal(err)
+	}
+	good, bad := 0, 0
+	for _, name := range []string{"full", "fields", "model", "stages", "gates", "rollout", "unsupported", "syntax"} {
+		for _, c := range readCases(t, "testdata/"+name+".txt") {
+			data := []byte(expandCase(c.input))
+			roots, problems := readYAML(c.title, data)
+			if len(problems) > 0 {
+				continue
+			}
+			_, _, parsed := Parse("f", data)
+			var err error
+			for _, r := range roots {
+				if e := checkSchema(root, root, r.value()); e != nil {
+					err = e
+				}
+			}
+			if parsed == nil {
+				good++
+				if err != nil {
+					t.Errorf("%s: Parse takes %q, and the schema says %v", name, c.title, err)
+				}
+				continue
+			}
+			if err != nil {
+				bad++
+			}
+		}
+	}
+	if good < 15 || bad < 15 {
+		t.Errorf("only %d good and %d bad inputs were compared", good, bad)
+	}
+}
+
+func TestTheSchemaRefusesWhatIsMistyped(t *testing.T) {
+	t.Parallel()
+	var root map[string]any
+	if err := json.Unmarshal(Schema(), &root); err != nil {
+		t.Fatal(err)
+	}
+	for title, input := range map[string]string{
+		"an unknown field":      "@policy\n  extnds: standard\n",
+		"a bare weight":         "@policy\n  stages: [{weight: 10}]\n",
+		"a bare duration":       "@policy\n  warmup: 30\n",
+		"two kinds of stage":    "@policy\n  stages: [{weight: 10%, shadow: 5%}]\n",
+		"an unknown enum":       "@policy\n  analysis: {onUndecided: wait}\n",
+		"a missing model":       "@rollout\n  candidate: {version: v7}\n",
+		"text for a count":      "@policy\n  minSamples: many\n",
+		"a list for a mapping":  "@policy\n  analysis: [alpha]\n",
+		"a URL without scheme":  "@rollout\n  model: m\n  candidate: {version: v7, url: localhost}\n",
+		"a name with a space":   "@rollout\n  model: a b\n  candidate: {version: v7}\n",
+		"another kind":          "apiVersion: belay.dev/v1alpha1\nkind: Job\nmetadata: {name: a}\nspec: {}\n",
+		"a secret in the open":  "@policy\n  notify: [{slack: {urlFrom: hunter2}}]\n",
+		"an environment of two": "@policy\n  environments: [{stages: []}]\n",
+	} {
+		roots, problems := readYAML(title, []byte(expandCase(input)))
+		if len(problems) > 0 {
+			t.Fatalf("%s: %v", title, problems)
+		}
+		if err := checkSchema(root, root, roots[0].value()); err == nil {
+			t.Errorf("the schema takes %s", title)
+		}
+	}
+}
