@@ -56,31 +56,39 @@ func (s Search) Frontier(logThreshold float64, logE func(boundary float64) float
 type point struct{ x, y float64 }
 
 // refine narrows the bracket between below (y < 0) and above (y >= 0) and
-// returns the last point with y >= 0. It takes the regula falsi with Illinois
-// weights, and halves the bracket whenever that has not halved it in three
-// steps, so a jump costs no more than a bisection.
+// returns the last point with y >= 0. It takes the regula falsi with the weights
+// of Anderson and Bjorck (BIT 13, 1973), and halves the bracket whenever that
+// has not halved it in three steps, so that a jump costs no more than a
+// bisection.
 func refine(below, above point, f func(float64) float64) float64 {
-	weightBelow, weightAbove := below.y, above.y
-	width, slow := math.Abs(above.x-below.x), 0
+	low, high := below.y, above.y // the values as weighted
+	width, slow, last := math.Abs(above.x-below.x), 0, 0
 	for range 200 {
 		if above.y <= 1e-10 || math.Abs(above.x-below.x) <= 1e-15*math.Abs(above.x) {
 			break
 		}
-		x := below.x - weightBelow*(above.x-below.x)/(weightAbove-weightBelow)
+		x := below.x - low*(above.x-below.x)/(high-low)
 		if slow >= 3 || !(x > math.Min(below.x, above.x) && x < math.Max(below.x, above.x)) {
 			x, slow = below.x+0.5*(above.x-below.x), 0
 			if x == below.x || x == above.x {
 				break
 			}
 		}
-		if y := f(x); y >= 0 {
-			above = point{x, y}
-			weightAbove = y
-			weightBelow *= 0.5
+		y := f(x)
+		if y >= 0 {
+			if last > 0 {
+				low *= shrink(y, above.y)
+			} else {
+				low = below.y
+			}
+			above, high, last = point{x, y}, y, 1
 		} else {
-			below = point{x, y}
-			weightBelow = y
-			weightAbove *= 0.5
+			if last < 0 {
+				high *= shrink(y, below.y)
+			} else {
+				high = above.y
+			}
+			below, low, last = point{x, y}, y, -1
 		}
 		slow++
 		if now := math.Abs(above.x - below.x); now <= 0.5*width {
@@ -88,6 +96,15 @@ func refine(below, above point, f func(float64) float64) float64 {
 		}
 	}
 	return above.x
+}
+
+// shrink is the weight for the end of the bracket that stays a second time,
+// when the other end's value moves from before to now.
+func shrink(now, before float64) float64 {
+	if m := 1 - now/before; m > 0 {
+		return m
+	}
+	return 0.5
 }
 
 // strideInSE is the distance from an estimate, in standard errors, at which its

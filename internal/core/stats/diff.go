@@ -98,32 +98,82 @@ func (ps *profiles) slope(u float64) (first, second float64) {
 	return ps.sign * first / ps.phi, second / ps.phi
 }
 
-// logMix returns the log e-value of the sum of profiles.
-func (ps *profiles) logMix(p Prior) float64 {
+// curve returns the sum of profiles as a curve. Its kinks are kept in dst.
+func (ps *profiles) curve(dst []float64) curve {
 	end := 1 - ps.a
 	if ps.sign < 0 {
 		end = ps.a + ps.m
 	}
-	var store [2]float64
-	c := curve{value: ps.value, slope: ps.slope, end: end, kinks: ps.kinks(store[:0])}
+	return curve{
+		value: ps.value, slope: ps.slope, end: end,
+		kinks: ps.kinks(dst), bends: ps.bends(),
+	}
+}
+
+// bends returns the two points at which both probabilities can be at an end of
+// their range at once, b = 0 and b = 1-m. The logarithm of a probability that
+// rests on few events is singular there, and the constrained maximum keeps away
+// from it by about the rate at which all events would have been the candidate's,
+// or the baseline's.
+func (ps *profiles) bends() [2]bend {
+	var none, all bend
+	for i := range ps.strata {
+		s := &ps.strata[i]
+		n := s.kC + s.fC + s.m*(s.kT+s.fT)
+		none.sharpen(s.m*s.kC/n, s.m*s.kT/n)
+		all.sharpen(s.m*s.fT/n, s.m*s.fC/n)
+	}
+	all.at = 1 - ps.m
+	return [2]bend{none.along(ps.a, ps.sign), all.along(ps.a, ps.sign)}
+}
+
+// sharpen shortens the lengths of the bend to those given, where these are
+// positive.
+func (b *bend) sharpen(before, after float64) {
+	if before > 0 && (b.before == 0 || before < b.before) {
+		b.before = before
+	}
+	if after > 0 && (b.after == 0 || after < b.after) {
+		b.after = after
+	}
+}
+
+// along returns the bend seen from a in the direction of sign.
+func (b bend) along(a, sign float64) bend {
+	if sign < 0 {
+		b.before, b.after = b.after, b.before
+	}
+	b.at = sign * (b.at - a)
+	return b
+}
+
+// logMix returns the log e-value of the sum of profiles.
+func (ps *profiles) logMix(p Prior) float64 {
+	var store [stackStrata + 2]float64
+	c := ps.curve(store[:0])
 	return c.logMix(p)
 }
 
-// kinks appends the distances at which the slope of the profile may jump: where
-// both probabilities of a stratum without an event are 0, and where both of one
-// with nothing but events are 1.
+// kinks appends the distances at which a derivative of the profile jumps. The
+// slope jumps where both probabilities of a stratum without an event are 0, and
+// where both of one with nothing but events are 1. The curvature jumps where the
+// maximum leaves the edge of its range, see profile.leaves.
 func (ps *profiles) kinks(dst []float64) []float64 {
 	none, all := false, false
 	for i := range ps.strata {
 		s := &ps.strata[i]
 		none = none || s.kT == 0 && s.kC == 0
 		all = all || s.fT == 0 && s.fC == 0
+		dst = s.leaves(dst)
 	}
 	if none {
-		dst = append(dst, -ps.sign*ps.a)
+		dst = append(dst, 0)
 	}
 	if all {
-		dst = append(dst, ps.sign*(1-ps.m-ps.a))
+		dst = append(dst, 1-ps.m)
+	}
+	for i, b := range dst {
+		dst[i] = ps.sign * (b - ps.a)
 	}
 	return dst
 }

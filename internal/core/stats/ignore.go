@@ -158,13 +158,17 @@ func (ls *lessers) slope(u float64) (first, second float64) {
 	return first / ls.phi, second / ls.phi
 }
 
+// curve returns the sum of lessers as a curve. Its kinks are kept in dst.
+func (ls *lessers) curve(dst []float64) curve {
+	for i := range ls.strata {
+		dst = append(dst, ls.strata[i].crossing)
+	}
+	return curve{value: ls.value, slope: ls.slope, end: math.Inf(1), unit: tiltUnit, kinks: dst}
+}
+
 // logMix returns the log e-value of the sum of lessers.
 func (ls *lessers) logMix(p Prior) float64 {
 	var store [stackStrata]float64
-	kinks := store[:0]
-	for i := range ls.strata {
-		kinks = append(kinks, ls.strata[i].crossing)
-	}
-	c := curve{value: ls.value, slope: ls.slope, end: math.Inf(1), kinks: kinks}
+	c := ls.curve(store[:0])
 	return c.logMix(p)
 }

@@ -5,18 +5,18 @@ import "math"
 // legendre is a Gauss-Legendre rule on [-1, 1].
 type legendre struct{ x, w []float64 }
 
-// rules are the rules in use, by the share of a bump's side (depth nats wide)
-// that a panel may span to be integrated to about 1e-12 by it. The shares come
-// from the error term of the rule for a Gaussian integrand and were checked
-// against a dense reference.
+// rules are the rules in use, by the share of a Gaussian's side (depth nats deep)
+// that a panel may span to be integrated to about 1e-10 by it. The shares come
+// from the error term of the rule for a Gaussian integrand.
 var rules = [...]struct {
 	span float64
 	rule legendre
 }{
-	{0.20, newLegendre(8)},
-	{0.44, newLegendre(12)},
-	{0.68, newLegendre(16)},
-	{1.15, newLegendre(24)},
+	{0.06, newLegendre(4)},
+	{0.34, newLegendre(8)},
+	{0.65, newLegendre(12)},
+	{0.95, newLegendre(16)},
+	{1.22, newLegendre(20)},
 }
 
 // newLegendre returns the n-point rule, its nodes found by Newton's method on

@@ -121,20 +121,26 @@ func (r *profile) curvatures(c, p float64) (ofC, ofT float64) {
 func (r *profile) solve(b, lo, hi float64) float64 {
 	c := r.lastC + r.drift*(b-r.lastB)
 	low, high := lo, hi
+	nC, nT, m := r.kC+r.fC, r.kT+r.fT, r.m
 	var ofC, ofT float64
 	for range 100 {
 		if !(c > low && c < high) {
 			c = middle(low, high)
 		}
-		p := b + r.m*c
-		g := r.score(c, p)
-		ofC, ofT = r.curvatures(c, p)
+		p := b + m*c
+		// The scores of the two binomials and minus their derivatives, with two
+		// divisions for all of them. Inside (lo, hi) no factor is 0.
+		q, s := 1-c, 1-p
+		inC, inT := 1/(c*q), 1/(p*s)
+		g := (r.kC-nC*c)*inC + m*(r.kT-nT*p)*inT
+		ofC = (r.kC*q*q + r.fC*c*c) * inC * inC
+		ofT = (r.kT*s*s + r.fT*p*p) * inT * inT
 		if g > 0 {
 			low = c
 		} else {
 			high = c
 		}
-		step := g / (ofC + r.m*r.m*ofT)
+		step := g / (ofC + m*m*ofT)
 		c += step
 		if math.Abs(step) <= 1e-7*math.Min(c-lo, hi-c) || high-low <= 1e-15*high {
 			break
@@ -144,7 +150,7 @@ func (r *profile) solve(b, lo, hi float64) float64 {
 		c = middle(lo, hi)
 	}
 	r.lastB, r.lastC = b, c
-	r.drift = -r.m * ofT / (ofC + r.m*r.m*ofT)
+	r.drift = -m * ofT / (ofC + m*m*ofT)
 	return c
 }
 
@@ -205,4 +211,33 @@ func (r *profile) slope(b float64) (first, second float64) {
 		return first, -ofT
 	}
 	return first, -ofT * ofC / (ofC + r.m*r.m*ofT)
+}
+
+// leaves appends the b at which the maximiser leaves an edge of its range, which
+// a stratum has where some count is zero. All four edges are the same one: c = 0
+// becomes c = 1 when events and their absence change places, and p = 0 when the
+// arms do.
+func (r *profile) leaves(dst []float64) []float64 {
+	nT, nC, m := r.kT+r.fT, r.kC+r.fC, r.m
+	if r.kC == 0 && r.kT > 0 {
+		dst = append(dst, leavesZero(nC, nT, r.kT, m))
+	}
+	if r.fC == 0 && r.fT > 0 {
+		dst = append(dst, 1-m-leavesZero(nC, nT, r.fT, m))
+	}
+	if r.kT == 0 && r.kC > 0 {
+		dst = append(dst, -m*leavesZero(nT, nC, r.kC, 1/m))
+	}
+	if r.fT == 0 && r.fC > 0 {
+		dst = append(dst, 1-m+m*leavesZero(nT, nC, r.fC, 1/m))
+	}
+	return dst
+}
+
+// leavesZero returns the b below which c > 0 although the baseline has no event:
+// the smaller root of nC b^2 - (nC + m nT) b + m kT = 0, which is where the
+// score at c = 0 vanishes.
+func leavesZero(nC, nT, kT, m float64) float64 {
+	sum := nC + m*nT
+	return 2 * m * kT / (sum + math.Sqrt(math.Max(sum*sum-4*nC*m*kT, 0)))
 }

@@ -12,17 +12,30 @@ type curve struct {
 	slope func(u float64) (first, second float64)
 	// end is the end of the domain, +Inf where there is none.
 	end float64
+	// unit is a length over which L is smooth: its singularities in the complex
+	// plane are farther away. 0 means that there is none but the kinks.
+	unit float64
 	// kinks are the points at which a derivative of L may jump.
 	kinks []float64
+	// bends are the points near which L is smooth only over short lengths.
+	bends [2]bend
 }
 
+// bend is a point near which a curve is smooth only over lengths in proportion
+// to the distance from it, but at least over before and after on its two sides.
+// Lengths of 0 mean that there is no bend.
+type bend struct{ at, before, after float64 }
+
+// bendGrowth is the factor by which panels grow with the distance from a bend.
+const bendGrowth = 6
+
 // depth is how far (in nats) below its highest point an integrand is followed;
-// what is left out is below 1e-12 of the integral.
-const depth = 30
+// what is left out is below 1e-10 of the integral.
+const depth = 25
 
 // gaussSide is the distance, in standard deviations, at which a Gaussian lies
 // depth nats below its mode.
-const gaussSide = 7.75
+const gaussSide = 7.0711
 
 // bump is the integrand for one scale of the prior: exp(L(u) - u^2/(2 tau^2))
 // with its constant, concave in the log. It is followed on [lo, hi] only.
@@ -55,8 +68,11 @@ func (c *curve) logMix(p Prior) float64 {
 	var cutStore [16]float64
 	cuts := c.cuts(bumps, cutStore[:0])
 	sum := 0.0
-	for i := 1; i < len(cuts); i++ {
-		sum += c.panel(bumps, cuts[i-1], cuts[i], top)
+	x := node{cuts[0], c.value(cuts[0])}
+	for _, cut := range cuts[1:] {
+		y := node{cut, c.value(cut)}
+		sum += c.panel(bumps, x, c.between(x, y), y, top, maxSplits)
+		x = y
 	}
 	return top + math.Log(sum)
 }
@@ -144,8 +160,12 @@ func (c *curve) edge(b *bump, sd, sign float64) (point, width float64) {
 		return b.mode, gaussSide * sd
 	}
 	target := b.peak - depth
-	if !math.IsInf(room, 1) && c.height(b, end) >= target {
-		return end, gaussSide * sd
+	if !math.IsInf(room, 1) {
+		if h := c.height(b, end); h >= target {
+			// The side is cut off at a depth of peak-h. A Gaussian that deep
+			// there would reach the full depth at this distance:
+			return end, math.Min(room*math.Sqrt(depth/(b.peak-h)), gaussSide*sd)
+		}
 	}
 	inner, outer := 0.0, room
 	d := gaussSide * sd
@@ -204,7 +224,8 @@ func (b *bump) logMass() float64 { return b.peak + math.Log(b.hi-b.lo) }
 
 // cuts appends to dst the ascending borders of the panels over which the
 // mixture is integrated: the ends of the widest bump, all kinks, and modes and
-// edges of every bump unless a border is near enough already.
+// edges of every bump and points around bends, unless a border is near enough
+// already.
 func (c *curve) cuts(bumps []bump, dst []float64) []float64 {
 	lo, hi := math.Inf(1), 0.0
 	for i := range bumps {
@@ -230,7 +251,24 @@ func (c *curve) cuts(bumps []bump, dst []float64) []float64 {
 		dst = insert(dst, b.hi, 0, above)
 		dst = insert(dst, b.lo, below, 0)
 	}
+	for _, b := range c.bends {
+		dst = b.cuts(dst, b.before, -1)
+		dst = b.cuts(dst, b.after, +1)
+	}
 	return dst
+}
+
+// cuts inserts borders at growing distances on one side of the bend.
+func (b bend) cuts(list []float64, length, sign float64) []float64 {
+	if !(length > 0) {
+		return list
+	}
+	first, last := list[0], list[len(list)-1]
+	reach := math.Max(sign*(first-b.at), sign*(last-b.at))
+	for d := length; d < reach; d *= bendGrowth {
+		list = insert(list, b.at+sign*d, 0.5*d, 0.5*d)
+	}
+	return list
 }
 
 // insert puts x into the ascending list unless it lies outside of it, or a
@@ -249,33 +287,78 @@ func insert(list []float64, x, below, above float64) []float64 {
 	return list
 }
 
-// panel returns the integral of the mixture from a to b, divided by exp(top).
-func (c *curve) panel(bumps []bump, a, b, top float64) float64 {
-	span := 0.0
+// node is a point on the curve.
+type node struct{ u, l float64 }
+
+// fallUnit is the fall (in nats) over a panel that asks for as fine a rule as one
+// side of a Gaussian does.
+const fallUnit = 20
+
+// maxSplits is how often a panel is halved at most.
+const maxSplits = 40
+
+// panel returns the integral of the mixture from x to y, divided by exp(top);
+// mid is the node between. It takes the smallest rule that is fine enough, and
+// halves the panel where none is.
+func (c *curve) panel(bumps []bump, x, mid, y node, top float64, splits int) float64 {
+	left, right := c.between(x, mid), c.between(mid, y)
+	need := 0.0
 	for i := range bumps {
-		span = math.Max(span, bumps[i].span(a, b))
+		need = math.Max(need, bumps[i].need([5]node{x, left, mid, right, y}, top))
 	}
-	if span == 0 {
+	if need == 0 {
 		return 0
 	}
-	r := 0
-	for r < len(rules)-1 && span > rules[r].span {
-		r++
+	if c.unit > 0 {
+		need = math.Max(need, (y.u-x.u)/c.unit)
 	}
-	pieces := math.Ceil(span / rules[r].span)
-	if !(pieces >= 1) {
-		pieces = 1
-	}
-	rule, half := &rules[r].rule, 0.5*(b-a)/pieces
-	sum := 0.0
-	for piece := 0.0; piece < pieces; piece++ {
-		centre := a + (2*piece+1)*half
-		for i, x := range rule.x {
-			u := centre + half*x
-			sum += rule.w[i] * mixtureAt(bumps, u, c.value(u)-top)
+	for r := range rules {
+		if need <= rules[r].span || splits == 0 && r == len(rules)-1 {
+			half := 0.5 * (y.u - x.u)
+			return half * c.sum(bumps, &rules[r].rule, mid.u, half, top)
 		}
 	}
-	return sum * half
+	return c.panel(bumps, x, left, mid, top, splits-1) + c.panel(bumps, mid, right, y, top, splits-1)
+}
+
+// between returns the node halfway between two others.
+func (c *curve) between(x, y node) node {
+	u := 0.5 * (x.u + y.u)
+	return node{u, c.value(u)}
+}
+
+// sum applies a rule to the mixture around centre.
+func (c *curve) sum(bumps []bump, rule *legendre, centre, half, top float64) float64 {
+	sum := 0.0
+	for i, x := range rule.x {
+		u := centre + half*x
+		sum += rule.w[i] * mixtureAt(bumps, u, c.value(u)-top)
+	}
+	return sum
+}
+
+// need returns how fine a rule the bump needs on a panel, given at five equally
+// spaced nodes, in the unit of rules: 1 is one side of a Gaussian. A Gaussian's
+// width shows in how far the middle of each half lies above its chord, an
+// exponential's in how far it falls. 0 means that the bump has no part in the
+// panel.
+func (b *bump) need(nodes [5]node, top float64) float64 {
+	if b.insignificant || nodes[4].u <= b.lo || nodes[0].u >= b.hi {
+		return 0
+	}
+	floor := top - 1.3*depth
+	highest := floor
+	var h [5]float64
+	for i, n := range nodes {
+		h[i] = math.Max(b.at(n.u, n.l), floor)
+		highest = math.Max(highest, h[i])
+	}
+	if highest == floor {
+		return 0
+	}
+	sag := math.Max(0, math.Max(h[1]-0.5*(h[0]+h[2]), h[3]-0.5*(h[2]+h[4])))
+	fall := math.Abs(h[0] - h[4])
+	return math.Max(math.Sqrt(32*sag)/gaussSide, math.Max(fall/fallUnit, 1e-9))
 }
 
 // mixtureAt returns the sum of the bumps at u, given L(u) less a common top.
@@ -289,19 +372,4 @@ func mixtureAt(bumps []bump, u, l float64) float64 {
 		sum += math.Exp(b.at(u, l))
 	}
 	return sum
-}
-
-// span returns the width of the panel from x to y in sides of the bump, 0 where
-// the bump has no part in it.
-func (b *bump) span(x, y float64) float64 {
-	if b.insignificant || y <= b.lo || x >= b.hi {
-		return 0
-	}
-	switch {
-	case x >= b.mode:
-		return (y - x) / b.right
-	case y <= b.mode:
-		return (y - x) / b.left
-	}
-	return (b.mode-x)/b.left + (y-b.mode)/b.right
 }

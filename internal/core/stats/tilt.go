@@ -67,6 +67,10 @@ func (t *tilt) slope(s shift) (first, second float64) {
 	return t.linear - t.sign*t.n*p, -t.n * p * (1 - t.theta) * d
 }
 
+// tiltUnit is the length over which a tilt is smooth: its nearest singularities
+// are log odds of 0 plus or minus i*pi.
+const tiltUnit = 4
+
 // tilts is a sum of tilts with a common u, divided by the dispersion.
 type tilts struct {
 	terms []tilt
@@ -92,8 +96,13 @@ func (ts *tilts) slope(u float64) (first, second float64) {
 	return first / ts.phi, second / ts.phi
 }
 
+// curve returns the sum of tilts as a curve.
+func (ts *tilts) curve() curve {
+	return curve{value: ts.value, slope: ts.slope, end: math.Inf(1), unit: tiltUnit}
+}
+
 // logMix returns the log e-value of the sum of tilts.
 func (ts *tilts) logMix(p Prior) float64 {
-	c := curve{value: ts.value, slope: ts.slope, end: math.Inf(1)}
+	c := ts.curve()
 	return c.logMix(p)
 }

@@ -1,0 +1,78 @@
+package stats
+
+import (
+	"math"
+	"testing"
+)
+
+// benchCounts returns a rollout's counts after n strata: half a percent of
+// errors, the ladder 1, 5, 10, 25, 50 %.
+func benchCounts(n int) Counts {
+	var c Counts
+	for _, w := range []float64{.01, .05, .10, .25, .50}[5-n:] {
+		const total = 100_000
+		c.Strata = append(c.Strata, Stratum{
+			NT: total * w, KT: math.Round(total * w * .0055),
+			NC: total * (1 - w), KC: math.Round(total * (1 - w) * .005),
+		})
+	}
+	return c
+}
+
+var sink float64
+
+func BenchmarkLogERatio(b *testing.B) {
+	for _, strata := range []struct {
+		name string
+		n    int
+	}{{"1 stratum", 1}, {"4 strata", 4}, {"5 strata", 5}} {
+		b.Run(strata.name, func(b *testing.B) {
+			c, p := benchCounts(strata.n), Prior3(.5)
+			b.ReportAllocs()
+			for b.Loop() {
+				sink = c.LogERatio(ln12, Up, p)
+			}
+		})
+	}
+}
+
+func BenchmarkLogEDiff(b *testing.B) {
+	for _, strata := range []struct {
+		name string
+		n    int
+	}{{"1 stratum", 1}, {"5 strata", 5}} {
+		for _, dir := range []Dir{Up, Down} {
+			b.Run(strata.name+" "+dir.String(), func(b *testing.B) {
+				c, p := benchCounts(strata.n), Prior3(.005)
+				b.ReportAllocs()
+				for b.Loop() {
+					sink = c.LogEDiff(.005, 1, dir, p)
+				}
+			})
+		}
+	}
+}
+
+func BenchmarkLogEIgnoreFail(b *testing.B) {
+	c, p := benchCounts(5), Prior3(.5)
+	b.ReportAllocs()
+	for b.Loop() {
+		sink = c.LogEIgnoreFail(ln12, .001, p)
+	}
+}
+
+func BenchmarkRatioBound(b *testing.B) {
+	c, p := benchCounts(5), Prior3(.5)
+	b.ReportAllocs()
+	for b.Loop() {
+		sink = c.RatioBound(ln20, Up, p)
+	}
+}
+
+func BenchmarkDiffBound(b *testing.B) {
+	c, p := benchCounts(5), Prior3(.005)
+	b.ReportAllocs()
+	for b.Loop() {
+		sink = c.DiffBound(1, ln20, Down, p)
+	}
+}
