@@ -12,7 +12,6 @@ import (
 	"net/http"
 
 	"github.com/oapi-codegen/runtime"
-	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
 // ServerInterface represents all server handlers.
@@ -1390,7 +1389,7 @@ type GetSchemaResponseObject interface {
 	VisitGetSchemaResponse(w http.ResponseWriter) error
 }
 
-type GetSchema200ApplicationSchemaPlusJSONResponse openapi_types.File
+type GetSchema200ApplicationSchemaPlusJSONResponse map[string]interface{}
 
 func (response GetSchema200ApplicationSchemaPlusJSONResponse) VisitGetSchemaResponse(w http.ResponseWriter) error {
 

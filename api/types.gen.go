@@ -85,7 +85,6 @@ func (e DecisionKind) Valid() bool {
 // Defines values for EventType.
 const (
 	EventTypeDecision EventType = "decision"
-	EventTypeMissed   EventType = "missed"
 	EventTypeStatus   EventType = "status"
 )
 
@@ -93,8 +92,6 @@ const (
 func (e EventType) Valid() bool {
 	switch e {
 	case EventTypeDecision:
-		return true
-	case EventTypeMissed:
 		return true
 	case EventTypeStatus:
 		return true
@@ -527,17 +524,17 @@ type Event struct {
 	// Rollout The rollout's name.
 	Rollout string `json:"rollout,omitempty,omitzero"`
 
-	// Seq The decision's number; for missed, the last one before the gap.
+	// Seq The decision's number.
 	Seq int64 `json:"seq,omitempty,omitzero"`
 
 	// Status A rollout and how it stands.
 	Status *Rollout `json:"status,omitempty"`
 
-	// Type `status`: how a rollout stands; `decision`: it was decided; `missed`: decisions were left out because the reader was too slow.
+	// Type `status`: how a rollout stands; `decision`: what was decided.
 	Type EventType `json:"type"`
 }
 
-// EventType `status`: how a rollout stands; `decision`: it was decided; `missed`: decisions were left out because the reader was too slow.
+// EventType `status`: how a rollout stands; `decision`: what was decided.
 type EventType string
 
 // Exposure What the candidate has served.

@@ -135,7 +135,6 @@ const (
 const (
 	EventStatus   = api.EventTypeStatus
 	EventDecision = api.EventTypeDecision
-	EventMissed   = api.EventTypeMissed
 )
 
 // The codes of errors.

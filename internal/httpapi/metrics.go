@@ -1,0 +1,167 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/belay-rollouts/belay/internal/core/rollout"
+	"github.com/belay-rollouts/belay/internal/ledger"
+	"github.com/belay-rollouts/belay/internal/store"
+)
+
+// Metrics are what a server counts, for Prometheus. The parts of the engine tell
+// them by plain functions, so none of them needs to know of Prometheus.
+type Metrics struct {
+	registry    *prometheus.Registry
+	decisions   *prometheus.CounterVec
+	outcome     *prometheus.CounterVec
+	tick        prometheus.Histogram
+	storeErrors *prometheus.CounterVec
+	requests    *prometheus.CounterVec
+	seconds     *prometheus.HistogramVec
+}
+
+// NewMetrics returns metrics with everything at zero.
+func NewMetrics() *Metrics {
+	m := &Metrics{
+		registry: prometheus.NewRegistry(),
+		decisions: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "belay_decisions_total", Help: "Decisions that were stored, by kind and reason.",
+		}, []string{"kind", "reason"}),
+		outcome: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "belay_outcomes_total", Help: "Outcomes that were reported, by what was made of them.",
+		}, []string{"result"}),
+		tick: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "belay_tick_seconds", Help: "Time of one decision tick of one rollout.",
+			Buckets: prometheus.ExponentialBuckets(0.0001, 2.5, 12),
+		}),
+		storeErrors: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "belay_store_errors_total", Help: "Calls of the store that failed, by what was asked of it.",
+		}, []string{"operation"}),
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "belay_api_requests_total", Help: "Requests to the API, by route and status.",
+		}, []string{"route", "status"}),
+		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "belay_api_request_seconds", Help: "Time of requests to the API, by route.",
+			Buckets: prometheus.ExponentialBuckets(0.001, 3, 9),
+		}, []string{"route"}),
+	}
+	m.registry.MustRegister(
+		m.decisions, m.outcome, m.tick, m.storeErrors, m.requests, m.seconds,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	)
+	for _, result := range []string{"accepted", "repeated", "unattributed", "refused"} {
+		m.outcome.WithLabelValues(result)
+	}
+	return m
+}
+
+// Handler answers scrapes.
+func (m *Metrics) Handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4, Timeout: 10 * time.Second})
+}
+
+// Decided counts a decision that was stored.
+func (m *Metrics) Decided(kind rollout.Kind, reason rollout.Reason) {
+	m.decisions.WithLabelValues(string(kind), string(reason)).Inc()
+}
+
+// Ticked counts one tick of a rollout.
+func (m *Metrics) Ticked(took time.Duration) { m.tick.Observe(took.Seconds()) }
+
+// StoreFailed counts a call of the store that failed.
+func (m *Metrics) StoreFailed(operation string) { m.storeErrors.WithLabelValues(operation).Inc() }
+
+func (m *Metrics) outcomes(r ledger.Result) {
+	m.outcome.WithLabelValues("accepted").Add(float64(r.Accepted))
+	m.outcome.WithLabelValues("repeated").Add(float64(r.Repeated))
+	m.outcome.WithLabelValues("unattributed").Add(float64(r.Unattributed))
+	m.outcome.WithLabelValues("refused").Add(float64(len(r.Refused)))
+}
+
+func (m *Metrics) request(route string, status int, took time.Duration) {
+	if route == "" {
+		route = "none"
+	}
+	m.requests.WithLabelValues(route, strconv.Itoa(status)).Inc()
+	m.seconds.WithLabelValues(route).Observe(took.Seconds())
+}
+
+// RouterCount is how many requests of a model an arm answered, by class of
+// status: 2xx, 4xx, 5xx, or error without an answer.
+type RouterCount struct {
+	Model, Arm, Class string
+	Requests          uint64
+}
+
+// WatchRouter reads the router's own counts at every scrape.
+func (m *Metrics) WatchRouter(read func() []RouterCount) {
+	m.registry.MustRegister(&routerCollector{read: read, desc: prometheus.NewDesc(
+		"belay_router_requests_total", "Requests that were routed, by model, arm and class of status.",
+		[]string{"model", "arm", "class"}, nil,
+	)})
+}
+
+type routerCollector struct {
+	read func() []RouterCount
+	desc *prometheus.Desc
+}
+
+// Describe implements prometheus.Collector.
+func (c *routerCollector) Describe(out chan<- *prometheus.Desc) { out <- c.desc }
+
+// Collect implements prometheus.Collector.
+func (c *routerCollector) Collect(out chan<- prometheus.Metric) {
+	for _, n := range c.read() {
+		out <- prometheus.MustNewConstMetric(c.desc, prometheus.CounterValue, float64(n.Requests), n.Model, n.Arm, n.Class)
+	}
+}
+
+// WatchRollouts counts rollouts by phase at every scrape.
+func (m *Metrics) WatchRollouts(r Reader) {
+	m.registry.MustRegister(&rolloutCollector{reader: r, desc: prometheus.NewDesc(
+		"belay_rollouts", "Rollouts that are kept (the newest 1000), by phase.", []string{"phase"}, nil,
+	), unguarded: prometheus.NewDesc(
+		"belay_rollouts_unguarded", "Rollouts under way that no gate would roll back.", nil, nil,
+	)})
+}
+
+type rolloutCollector struct {
+	reader          Reader
+	desc, unguarded *prometheus.Desc
+}
+
+// Describe implements prometheus.Collector.
+func (c *rolloutCollector) Describe(out chan<- *prometheus.Desc) { out <- c.desc; out <- c.unguarded }
+
+// Collect implements prometheus.Collector.
+func (c *rolloutCollector) Collect(out chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	statuses, err := c.reader.List(ctx, store.Query{Limit: maxFollowed})
+	if err != nil {
+		out <- prometheus.NewInvalidMetric(c.desc, err)
+		return
+	}
+	phases := map[rollout.Phase]int{
+		rollout.Pending: 0, rollout.Progressing: 0, rollout.Holding: 0, rollout.AwaitingApproval: 0,
+		rollout.Completed: 0, rollout.RolledBack: 0, rollout.Aborted: 0,
+	}
+	unguarded := 0
+	for i := range statuses {
+		phases[statuses[i].Record.State.Phase]++
+		if statuses[i].Unguarded != "" && !statuses[i].Record.State.Phase.Final() {
+			unguarded++
+		}
+	}
+	for phase, n := range phases {
+		out <- prometheus.MustNewConstMetric(c.desc, prometheus.GaugeValue, float64(n), string(phase))
+	}
+	out <- prometheus.MustNewConstMetric(c.unguarded, prometheus.GaugeValue, float64(unguarded))
+}

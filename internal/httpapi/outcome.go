@@ -1,0 +1,43 @@
+package httpapi
+
+import (
+	"context"
+
+	"github.com/belay-rollouts/belay/api"
+	"github.com/belay-rollouts/belay/internal/ledger"
+	"github.com/belay-rollouts/belay/internal/problem"
+)
+
+// ReportOutcomes implements the contract.
+func (s *server) ReportOutcomes(ctx context.Context, r api.ReportOutcomesRequestObject) (api.ReportOutcomesResponseObject, error) {
+	switch n := len(r.Body.Outcomes); {
+	case n == 0:
+		return nil, problem.New(problem.Invalid, "there are no outcomes in the body")
+	case n > MaxOutcomes:
+		return nil, problem.New(problem.TooLarge, "%d outcomes are more than %d; send them in several batches", n, MaxOutcomes)
+	}
+	outcomes := make([]ledger.Outcome, len(r.Body.Outcomes))
+	for i, o := range r.Body.Outcomes {
+		outcomes[i] = ledger.Outcome{
+			ID: o.ID, Assignment: o.Assignment, Model: o.Model, Unit: o.Unit, Time: o.Time, Metric: o.Metric, Value: o.Value,
+		}
+	}
+	result, err := s.engine.Outcomes(ctx, outcomes)
+	if err != nil {
+		return nil, err
+	}
+	s.metrics.outcomes(result)
+	out := api.OutcomeResult{
+		Accepted: result.Accepted, Repeated: result.Repeated, Unattributed: result.Unattributed, Refused: []api.Refusal{},
+	}
+	for why, n := range result.Why {
+		if out.Why == nil {
+			out.Why = map[string]int{}
+		}
+		out.Why[string(why)] = n
+	}
+	for _, x := range result.Refused {
+		out.Refused = append(out.Refused, api.Refusal{Index: x.Index, ID: x.ID, Reason: x.Reason})
+	}
+	return api.ReportOutcomes202JSONResponse(out), nil
+}
