@@ -1,0 +1,236 @@
+package ledger
+
+import (
+	"sync"
+	"time"
+
+	"github.com/belay-rollouts/belay/internal/core/evidence"
+	"github.com/belay-rollouts/belay/internal/core/rollout"
+	"github.com/belay-rollouts/belay/internal/core/split"
+	"github.com/belay-rollouts/belay/internal/core/table"
+	"github.com/belay-rollouts/belay/internal/store"
+)
+
+// Account is what the ledger needs to know of a rollout to keep its evidence.
+type Account struct {
+	ID     uint64
+	Name   string
+	Model  string
+	Salt   split.Salt
+	Layout *evidence.Layout
+	// Horizon is how long after its exposure an outcome counts; 0 means
+	// DefaultHorizon.
+	Horizon time.Duration
+	// EndedAt is set for a rollout that is over: its book stays open for late
+	// outcomes until the horizon has passed.
+	EndedAt time.Time
+	// State returns the state to keep beside the evidence, with the revision that
+	// it belongs to, or nil; the ledger calls it with no lock of its own held.
+	State func() (*rollout.State, int64)
+}
+
+// DefaultHorizon is how long after its exposure an outcome counts, unless a gate
+// waits longer.
+const DefaultHorizon = 24 * time.Hour
+
+// book is the evidence of one rollout.
+type book struct {
+	account Account
+	// storing is held while evidence of this book is on its way to the store, so
+	// that an older one never replaces a newer.
+	storing sync.Mutex
+
+	mu       sync.Mutex
+	evidence evidence.Evidence
+	pages    []*page // as of the last look, by stratum; nil where it has changed
+	units    *units  // nil where every request is a unit of its own
+	counters Counters
+	ended    time.Time
+
+	recent  recent
+	inStore bool // the store may know ids that recent does not
+	// pending are the ids that the store does not have, the first of them being
+	// number acked+1 of all.
+	pending []store.OutcomeID
+	acked   int
+
+	version, stored uint64    // of the evidence: now, and in the store
+	changed         time.Time // since when they differ
+	held            int       // decisions that are about to store this book themselves
+}
+
+func newBook(a Account) *book {
+	if a.Horizon <= 0 {
+		a.Horizon = DefaultHorizon
+	}
+	b := &book{account: a, recent: newRecent(), ended: a.EndedAt}
+	if a.Layout.Clustered {
+		b.units = newUnits()
+	}
+	return b
+}
+
+// add merges a batch. It reports false when the batch is not of this layout.
+func (b *book) add(batch evidence.Batch, now time.Time) bool {
+	if batch.Stratum == table.NoStratum || int(batch.Stratum) >= evidence.MaxStrata {
+		return true
+	}
+	if batch.Delta != nil && !fits(b.account.Layout, batch.Delta) {
+		return false
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s := b.stratum(int(batch.Stratum), now)
+	if batch.Delta != nil {
+		s.Merge(batch.Delta)
+	}
+	b.expose(s, batch)
+	s.Freeze(b.account.Layout)
+	return true
+}
+
+// expose counts units that are new in the stratum.
+func (b *book) expose(s *evidence.Stratum, batch evidence.Batch) {
+	if b.units == nil {
+		return
+	}
+	for _, e := range batch.Exposures {
+		if e.Arm >= split.Arms {
+			continue
+		}
+		if b.units.see(batch.Stratum, e) {
+			s.Sides[e.Arm].Units.Add(e.Unit)
+		}
+	}
+	if len(batch.Exposures) > 0 {
+		s.Kept = max(s.Kept, b.units.level)
+	}
+}
+
+// stratum returns a stratum to change. b.mu is held.
+func (b *book) stratum(i int, now time.Time) *evidence.Stratum {
+	s := b.evidence.Stratum(b.account.Layout, i)
+	for len(b.pages) < len(b.evidence.Strata) {
+		b.pages = append(b.pages, nil)
+	}
+	b.pages[i] = nil
+	b.touch(now)
+	return s
+}
+
+// touch notes that the evidence differs from what the store has.
+func (b *book) touch(now time.Time) {
+	if b.version == b.stored {
+		b.changed = now
+	}
+	b.version++
+}
+
+// look returns the evidence as of now; it never changes afterwards. b.mu is held.
+func (b *book) look() ([]*page, *evidence.Evidence) {
+	pages := make([]*page, len(b.pages))
+	ev := &evidence.Evidence{Strata: make([]*evidence.Stratum, len(b.pages))}
+	for i := range b.pages {
+		if b.pages[i] == nil {
+			b.pages[i] = newPage(b.account.Layout, b.evidence.Strata[i])
+		}
+		pages[i], ev.Strata[i] = b.pages[i], b.pages[i].stratum
+	}
+	return pages, ev
+}
+
+// over reports whether a rollout that ended needs its book no more.
+func (b *book) over(now time.Time) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return !b.ended.IsZero() && now.Sub(b.ended) > b.account.Horizon && b.version == b.stored && b.held == 0
+}
+
+// Snapshot is the evidence of a rollout as of one moment, for one decision.
+// While it is held nobody else stores the rollout's evidence, so that what the
+// store has last is never older than what it had before. It ends with Release.
+type Snapshot struct {
+	// Evidence never changes.
+	Evidence *evidence.Evidence
+
+	book    *book
+	pages   []*page
+	version uint64
+	at      time.Time
+	upTo    int // outcome ids that the evidence holds, counted from the first
+	once    sync.Once
+}
+
+// take returns a snapshot and holds flushes back.
+func (b *book) take() *Snapshot {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	pages, ev := b.look()
+	b.held++
+	return &Snapshot{Evidence: ev, book: b, pages: pages, version: b.version, at: time.Now(), upTo: b.acked + len(b.pending)}
+}
+
+// Release lets the evidence be flushed again. It may be called more than once.
+func (s *Snapshot) Release() {
+	s.once.Do(func() {
+		s.book.mu.Lock()
+		s.book.held--
+		s.book.mu.Unlock()
+	})
+}
+
+// Keep is what to store of the snapshot, with the hash of its evidence. What was
+// asked for must be answered by Kept before anybody asks again; Keep waits for
+// a flush that is on its way.
+func (s *Snapshot) Keep() (store.Kept, error) {
+	s.book.storing.Lock()
+	kept, err := s.keep()
+	if err != nil {
+		s.book.storing.Unlock()
+	}
+	return kept, err
+}
+
+// keep prepares the storing; b.storing is held.
+func (s *Snapshot) keep() (store.Kept, error) {
+	body, err := encode(s.pages)
+	if err != nil {
+		return store.Kept{}, err
+	}
+	kept := store.Kept{ID: s.book.account.ID, Evidence: body}
+	b := s.book
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if n := s.upTo - b.acked; n > 0 {
+		kept.Outcomes = b.pending[:n:n]
+	}
+	if b.units != nil {
+		kept.Exposures = b.units.unkept()
+	}
+	return kept, nil
+}
+
+// Kept says whether what Keep returned is in the store now.
+func (s *Snapshot) Kept(kept store.Kept, ok bool) {
+	s.kept(kept, ok)
+	s.book.storing.Unlock()
+}
+
+func (s *Snapshot) kept(kept store.Kept, ok bool) {
+	b := s.book
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !ok {
+		if b.units != nil {
+			b.units.restore(kept.Exposures)
+		}
+		return
+	}
+	n := len(kept.Outcomes)
+	b.pending, b.acked = b.pending[n:], b.acked+n
+	b.inStore = b.inStore || n > 0
+	b.stored = s.version
+	if b.version != b.stored {
+		b.changed = s.at
+	}
+}
