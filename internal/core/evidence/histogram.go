@@ -21,9 +21,13 @@ type Base float64
 // BaseFor returns the base of a sketch that compares quantiles at a relative
 // margin, and the margin in steps of it. The margin is a whole number of
 // buckets, so both a baseline edge x and x times (1+margin) are exact bucket
-// edges and no exceedance count is interpolated.
+// edges and no exceedance count is interpolated. The margin lies above -1; a
+// margin of 0 takes no steps of the widest base.
 func BaseFor(margin float64) (base Base, steps int32) {
 	ln := math.Log1p(margin)
+	if ln == 0 {
+		return Base(math.Log1p(resolution)), 0
+	}
 	m := math.Ceil(math.Abs(ln)/math.Log1p(resolution) - 1e-9)
 	m = max(m, 1)
 	return Base(math.Abs(ln) / m), int32(math.Copysign(m, ln))
@@ -128,7 +132,9 @@ func (h *Histogram) Above(edge int32) uint64 {
 }
 
 // EdgeFor returns the edge whose exceedance count is closest to the share p of
-// all latencies, and that count. The lower edge wins a tie.
+// all latencies, and that count. The lower edge wins a tie, also between edges
+// with the same count: an edge must not jump across a gap in the latencies
+// because of a rounding error in p.
 func (h *Histogram) EdgeFor(p float64) (edge int32, above uint64) {
 	want := p * float64(h.Total())
 	var over uint64
@@ -136,13 +142,26 @@ func (h *Histogram) EdgeFor(p float64) (edge int32, above uint64) {
 		next := over + h.N[i]
 		if float64(next) >= want {
 			if want-float64(over) < float64(next)-want {
-				return h.Lo + int32(i) + 1, over
+				return h.lowest(i + 1), over
 			}
-			return h.Lo + int32(i), next
+			return h.lowest(i), next
 		}
 		over = next
 	}
 	return h.Lo, over
+}
+
+// lowest returns the lowest edge with the same count above it as edge at. Below
+// all latencies that is the edge right below them.
+func (h *Histogram) lowest(at int) int32 {
+	down := at
+	for down > 0 && h.N[down-1] == 0 {
+		down--
+	}
+	if down == 0 {
+		down = at
+	}
+	return h.Lo + int32(down)
 }
 
 // Quantile returns the q-quantile of the latencies, interpolated

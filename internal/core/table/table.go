@@ -104,8 +104,9 @@ type Split struct {
 }
 
 // Build returns a table of the routes, most specific first: a header before
-// none, a host before none, a longer path before a shorter one, then by model
-// name, so that the order does not depend on the input's.
+// none and its value before any, a host before none, a longer path before a
+// shorter one, then by model name, so that the order does not depend on the
+// input's.
 func Build(generation uint64, routes []*Route) *Table {
 	sorted := slices.Clone(routes)
 	slices.SortStableFunc(sorted, compare)
@@ -115,8 +116,9 @@ func Build(generation uint64, routes []*Route) *Table {
 func compare(a, b *Route) int {
 	for _, by := range []int{
 		boolCompare(b.Match.Header != "", a.Match.Header != ""),
+		boolCompare(b.Match.HeaderValue != "", a.Match.HeaderValue != ""),
 		boolCompare(b.Match.Host != "", a.Match.Host != ""),
-		len(b.Match.PathPrefix) - len(a.Match.PathPrefix),
+		len(b.Match.plain().PathPrefix) - len(a.Match.plain().PathPrefix),
 		strings.Compare(a.Model, b.Model),
 	} {
 		if by != 0 {
@@ -184,10 +186,17 @@ func hostname(host string) string {
 func Conflict(routes []*Route) (a, b *Route, found bool) {
 	seen := make(map[Match]*Route, len(routes))
 	for _, r := range routes {
-		if other, ok := seen[r.Match]; ok {
+		if other, ok := seen[r.Match.plain()]; ok {
 			return other, r, true
 		}
-		seen[r.Match] = r
+		seen[r.Match.plain()] = r
 	}
 	return nil, nil, false
+}
+
+// plain spells the match in the one way that all its equals have in common.
+func (m Match) plain() Match {
+	m.Host = strings.ToLower(m.Host)
+	m.PathPrefix = strings.TrimSuffix(m.PathPrefix, "/")
+	return m
 }
