@@ -234,9 +234,6 @@ func (c *checker) checkStage(path string, s Stage) {
 	case CheckLoad:
 		need("rate", s.Rate != nil, "200/s")
 		need("for", s.For != nil, "2m")
-		if s.Rate != nil && *s.Rate == 0 {
-			c.report(path+".rate", "a rate of 0 sends nothing", "write one such as 200/s")
-		}
 	case CheckReplay:
 		need("file", s.File != "", "captured.jsonl")
 	case CheckCommand:

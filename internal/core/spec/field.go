@@ -38,6 +38,8 @@ type meta struct {
 	required bool
 	// only names the kinds (see shape.kindOf) to which the field belongs.
 	only []string
+	// most bounds the items of a list.
+	most int
 }
 
 // codec connects a row with a field of a Go struct. obj is a pointer to that struct.
@@ -195,8 +197,8 @@ type several[T, V any] struct {
 	most int
 }
 
-func many[T, V any](name string, typ scalar[V], most int, ref func(*T) *[]V, m meta) field {
-	return field{name, m, several[T, V]{typ, ref, most}}
+func many[T, V any](name string, typ scalar[V], ref func(*T) *[]V, m meta) field {
+	return field{name, m, several[T, V]{typ, ref, m.most}}
 }
 
 func (c several[T, V]) decode(d *decoder, obj any, n *node, path string) {
@@ -294,8 +296,8 @@ type inners[T, U any] struct {
 	most  int
 }
 
-func children[T, U any](name string, s *shape, most int, ref func(*T) *[]U, m meta) field {
-	return field{name, m, inners[T, U]{s, ref, most}}
+func children[T, U any](name string, s *shape, ref func(*T) *[]U, m meta) field {
+	return field{name, m, inners[T, U]{s, ref, m.most}}
 }
 
 func (c inners[T, U]) decode(d *decoder, obj any, n *node, path string) {

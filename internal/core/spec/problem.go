@@ -30,12 +30,14 @@ type Problem struct {
 // the parts that are not known.
 func (p Problem) Error() string {
 	var b strings.Builder
-	b.WriteString(p.File)
+	if p.File != "" {
+		b.WriteString(p.File + ":")
+	}
 	if p.Line > 0 {
-		fmt.Fprintf(&b, ":%d:%d", p.Line, p.Column)
+		fmt.Fprintf(&b, "%d:%d:", p.Line, p.Column)
 	}
 	if b.Len() > 0 {
-		b.WriteString(": ")
+		b.WriteByte(' ')
 	}
 	if p.Path != "" {
 		b.WriteString(p.Path + ": ")

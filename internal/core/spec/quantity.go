@@ -225,6 +225,9 @@ func ParseRate(s string) (Rate, error) {
 // String returns a form that ParseRate reads.
 func (r Rate) String() string { return strconv.FormatFloat(float64(r), 'f', -1, 64) + "/s" }
 
+// maxBoundBytes keeps every limit below 2^53 bytes, where each has its own text.
+const maxBoundBytes = 512 << 40
+
 // byteUnits are the units of a Bound in bytes, the largest first.
 var byteUnits = []struct {
 	name string
@@ -242,14 +245,18 @@ func ParseBound(s string) (Bound, error) {
 	}
 	for _, u := range byteUnits {
 		if number, ok := strings.CutSuffix(s, u.name); ok && isDecimal(number) {
-			return Bound{Unit: BoundBytes, Value: shifted(number, 0) * u.size}, nil
+			b := Bound{Unit: BoundBytes, Value: shifted(number, 0) * u.size}
+			if b.Value > maxBoundBytes {
+				return Bound{}, faultf("write at most 512TiB", "%s is too large", s)
+			}
+			return b, nil
 		}
 	}
 	if strings.HasPrefix(s, "-") {
 		return Bound{}, faultf("write a limit of zero or more", "%s is negative", s)
 	}
 	if d, err := ParseDuration(s); err == nil {
-		return Bound{Unit: BoundSeconds, Value: d.Seconds()}, nil
+		return Bound{Unit: BoundSeconds, Value: d.Round(time.Microsecond).Seconds()}, nil
 	}
 	return Bound{}, faultf("write one such as 5%, 800ms, 512MiB or 120", "%s is not a limit", quote(s))
 }
@@ -260,7 +267,8 @@ func (b Bound) String() string {
 	case BoundPercent:
 		return percentText(b.Value) + "%"
 	case BoundSeconds:
-		return FormatDuration(time.Duration(math.Round(b.Value * float64(time.Second))))
+		// A float64 tells microseconds apart up to the longest duration.
+		return FormatDuration(time.Duration(math.Round(b.Value*1e6)) * time.Microsecond)
 	case BoundBytes:
 		for _, u := range byteUnits {
 			if n := b.Value / u.size; n >= 1 && n == math.Trunc(n) || u.size == 1 {

@@ -126,7 +126,7 @@ func boundGen(t *rapid.T) spec.Bound {
 	value := rapid.Float64Range(1e-6, 1e6).Draw(t, "value")
 	switch unit {
 	case spec.BoundSeconds:
-		value = (time.Duration(rapid.Int64Range(0, int64(time.Hour)).Draw(t, "time"))).Seconds()
+		value = time.Duration(rapid.Int64Range(0, int64(3650*24*time.Hour)).Draw(t, "time")).Round(time.Microsecond).Seconds()
 	case spec.BoundBytes:
 		value = float64(rapid.Int64Range(0, 1<<40).Draw(t, "bytes"))
 	case spec.BoundPercent, spec.BoundNumber:
@@ -180,8 +180,9 @@ func TestBoundsAndRates(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]string{
-		"-1":   "-1 is negative; write a limit of zero or more",
-		"5 GB": `"5 GB" is not a limit; write one such as 5%, 800ms, 512MiB or 120`,
+		"-1":     "-1 is negative; write a limit of zero or more",
+		"600TiB": "600TiB is too large; write at most 512TiB",
+		"5 GB":   `"5 GB" is not a limit; write one such as 5%, 800ms, 512MiB or 120`,
 	} {
 		if got, err := spec.ParseBound(text); err == nil || err.Error() != want {
 			t.Errorf("ParseBound(%q) = %v, %v, want error %q", text, got, err, want)

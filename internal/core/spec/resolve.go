@@ -125,10 +125,7 @@ func filled[T any](s *shape, obj *T) *T {
 
 // environment resolves one environment.
 func (r *resolver) environment(e Environment, p Plan) ResolvedEnvironment {
-	out := ResolvedEnvironment{Name: e.Name}
-	if e.Requires != nil && e.Requires.DrillWithin != nil {
-		out.DrillWithin = *e.Requires.DrillWithin
-	}
+	out := resolveEnvironment(e, p)
 	serving, route, path := r.serving(e.Name)
 	if serving == nil {
 		r.report(r.model.Source, "spec.environments", fmt.Sprintf("the model says nothing of the environment %s, which the policy has", quote(e.Name)),
@@ -140,6 +137,15 @@ func (r *resolver) environment(e Environment, p Plan) ResolvedEnvironment {
 	if r.rollout.Candidate != nil {
 		out.Candidate = r.version(*r.rollout.Candidate, e.Name, r.rollout.Source, "spec.candidate")
 		r.apart(out)
+	}
+	return out
+}
+
+// resolveEnvironment resolves what an environment has without a model.
+func resolveEnvironment(e Environment, p Plan) ResolvedEnvironment {
+	out := ResolvedEnvironment{Name: e.Name}
+	if e.Requires != nil && e.Requires.DrillWithin != nil {
+		out.DrillWithin = *e.Requires.DrillWithin
 	}
 	promotion := lastBelowWhole(e.Stages)
 	for i, s := range e.Stages {

@@ -124,7 +124,7 @@ func gate(t *rapid.T, metric string, planned []spec.Weight) spec.Gate {
 	case strings.HasPrefix(metric, "latency"), strings.HasPrefix(metric, "ttft"):
 		g.MaxIncrease = relative
 		if bools.Draw(t, "max?") {
-			g.Max = &spec.Bound{Unit: spec.BoundSeconds, Value: durations(time.Millisecond, time.Hour).Draw(t, "max").Seconds()}
+			g.Max = &spec.Bound{Unit: spec.BoundSeconds, Value: durations(time.Millisecond, 3650*24*time.Hour).Draw(t, "max").Round(time.Microsecond).Seconds()}
 		}
 	case metric == "tokens_per_second":
 		g.Min = &spec.Bound{Unit: spec.BoundNumber, Value: float64(rapid.IntRange(1, 500).Draw(t, "min"))}

@@ -71,25 +71,27 @@ func (s scalar[V]) schema() jsonObject { return maps.Clone(s.json) }
 
 // between bounds a scalar, both ends included.
 func between[V cmp.Ordered](s scalar[V], low, high string) scalar[V] {
-	return bounded(s, low, high, fmt.Sprintf("write %s to %s", low, high), func(v, lo, hi V) bool { return v >= lo && v <= hi })
+	lo, hi := s.must(low), s.must(high)
+	return bounded(s, fmt.Sprintf("%s to %s", low, high), func(v V) bool { return v >= lo && v <= hi })
 }
 
 // inside bounds a scalar, both ends left out.
 func inside[V cmp.Ordered](s scalar[V], low, high string) scalar[V] {
-	return bounded(s, low, high, fmt.Sprintf("write more than %s and less than %s", low, high), func(v, lo, hi V) bool { return v > lo && v < hi })
+	lo, hi := s.must(low), s.must(high)
+	return bounded(s, fmt.Sprintf("more than %s and less than %s", low, high), func(v V) bool { return v > lo && v < hi })
 }
 
-func bounded[V cmp.Ordered](s scalar[V], low, high, hint string, ok func(v, lo, hi V) bool) scalar[V] {
-	parse, lo, hi := s.parse, s.must(low), s.must(high)
+func bounded[V any](s scalar[V], allowed string, ok func(V) bool) scalar[V] {
+	parse := s.parse
 	s.parse = func(text string) (V, error) {
 		v, err := parse(text)
-		if err == nil && !ok(v, lo, hi) {
-			return v, faultf(hint, "%s is out of range", text)
+		if err == nil && !ok(v) {
+			return v, faultf("write "+allowed, "%s is out of range", text)
 		}
 		return v, err
 	}
 	s.json = maps.Clone(s.json)
-	s.json["description"] = strings.TrimPrefix(hint, "write ")
+	s.json["description"] = allowed
 	return s
 }
 

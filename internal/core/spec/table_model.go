@@ -22,8 +22,8 @@ var versionShape = &shape{
 			doc: "Where the version answers. It may be left out where the model has an `endpoint`.", example: "http://localhost:9007"}),
 		set("as", lineType, func(v *Version) *string { return &v.As }, meta{
 			doc: "The name under which this server knows the model, when it differs from the model's name; requests are rewritten.", example: "fraud-v7"}),
-		many("run", lineType, maxWords, func(v *Version) *[]string { return &v.Run }, meta{
-			doc:     "The command that starts the server of this version, word by word; it is stopped when the version is not needed any more.",
+		many("run", lineType, func(v *Version) *[]string { return &v.Run }, meta{
+			most: maxWords, doc: "The command that starts the server of this version, word by word; it is stopped when the version is not needed any more.",
 			example: `["./serve.sh", "v7"]`}),
 	},
 }
@@ -86,8 +86,8 @@ var modelShape = &shape{
 			doc: "Which requests are for the model.", example: "{pathPrefix: /fraud}"}),
 		set("pin", oneOf(PinAllow, PinDeny), func(m *Model) *Pin { return &m.Pin }, meta{
 			doc: "Whether callers may choose an arm with the header Belay-Pin, where the policy has `allowPin: true`.", def: "allow", example: "deny"}),
-		children("environments", modelEnvironmentShape, maxEnvironments, func(m *Model) *[]ModelEnvironment { return &m.Environments }, meta{
-			doc: "The endpoints of the model in each environment, where they differ."}),
+		children("environments", modelEnvironmentShape, func(m *Model) *[]ModelEnvironment { return &m.Environments }, meta{
+			most: maxEnvironments, doc: "The endpoints of the model in each environment, where they differ."}),
 	},
 }
 

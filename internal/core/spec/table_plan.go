@@ -63,8 +63,8 @@ var liveFields = []field{
 		doc: "The share of units that stays with the baseline at 100%, so that both can still be compared.", def: "0%", example: "1%", only: []string{weightStage}}),
 	opt("keepWarm", between(durationType, "0s", "90d"), func(s *Stage) **time.Duration { return &s.KeepWarm }, meta{
 		doc: "How long the baseline stays warm after the rollout is complete.", def: "0s", example: "24h", only: []string{weightStage}}),
-	children("gates", gateShape, maxGates, func(s *Stage) *[]Gate { return &s.Gates }, meta{
-		doc:     "Gates of this stage alone. At a weight they stand beside the gates of the policy, or in place of the one with the same metric.",
+	children("gates", gateShape, func(s *Stage) *[]Gate { return &s.Gates }, meta{
+		most: maxGates, doc: "Gates of this stage alone. At a weight they stand beside the gates of the policy, or in place of the one with the same metric.",
 		example: "[{metric: agreement, min: 99%}]", only: []string{shadowStage, weightStage, checkDataset, checkLoad, checkReplay}}),
 }
 
@@ -72,14 +72,14 @@ var liveFields = []field{
 var checkFields = []field{
 	set("file", lineType, func(s *Stage) *string { return &s.File }, meta{
 		doc: "The dataset or the captured requests, one JSON object a line.", example: "golden.jsonl", only: []string{checkDataset, checkReplay}}),
-	opt("rate", rateType, func(s *Stage) **Rate { return &s.Rate }, meta{
+	opt("rate", between(rateType, "1/h", "1000000/s"), func(s *Stage) **Rate { return &s.Rate }, meta{
 		doc: "How many requests are sent.", example: "200/s", only: []string{checkLoad}}),
 	opt("for", between(durationType, "1s", "1d"), func(s *Stage) **time.Duration { return &s.For }, meta{
 		doc: "How long requests are sent.", example: "2m", only: []string{checkLoad}}),
 	opt("speed", between(numberType, "0.01", "1000"), func(s *Stage) **float64 { return &s.Speed }, meta{
 		doc: "How many times faster than captured the requests are sent.", def: "1", example: "4", only: []string{checkReplay}}),
-	many("run", lineType, maxWords, func(s *Stage) *[]string { return &s.Run }, meta{
-		doc: "The command, word by word. It prints a verdict as JSON.", example: `["./evaluate.sh"]`, only: []string{checkCommand}}),
+	many("run", lineType, func(s *Stage) *[]string { return &s.Run }, meta{
+		most: maxWords, doc: "The command, word by word. It prints a verdict as JSON.", example: `["./evaluate.sh"]`, only: []string{checkCommand}}),
 }
 
 var requiresShape = &shape{
@@ -100,8 +100,8 @@ var environmentShape = &shape{
 			doc: "The name of the environment.", required: true, example: "production"}),
 		child("requires", requiresShape, func(e *Environment) **Requires { return &e.Requires }, meta{
 			doc: requiresShape.doc, example: "{drillWithin: 7d}"}),
-		children("stages", stageShape, maxStages, func(e *Environment) *[]Stage { return &e.Stages }, meta{
-			doc: "The stages, passed in this order.", required: true, example: "[{weight: 10%}, {weight: 100%}]"}),
+		children("stages", stageShape, func(e *Environment) *[]Stage { return &e.Stages }, meta{
+			most: maxStages, doc: "The stages, passed in this order.", required: true, example: "[{weight: 10%}, {weight: 100%}]"}),
 	},
 }
 
@@ -109,8 +109,8 @@ var segmentsShape = &shape{
 	name: "segments",
 	doc:  "Attributes by whose values results are also looked at.",
 	fields: []field{
-		many("by", unitType, maxSegmentKeys, func(s *Segments) *[]Unit { return &s.By }, meta{
-			doc: "Where the attribute is read.", required: true, example: "[header:X-Country]"}),
+		many("by", unitType, func(s *Segments) *[]Unit { return &s.By }, meta{
+			most: maxSegmentKeys, doc: "Where the attribute is read.", required: true, example: "[header:X-Country]"}),
 		opt("guard", boolType, func(s *Segments) **bool { return &s.Guard }, meta{
 			doc: "Whether harm to one segment alone rolls back.", def: "false", example: "true"}),
 	},
@@ -180,8 +180,8 @@ var mailShape = &shape{
 	name: "email",
 	doc:  "Addresses of people.",
 	fields: []field{
-		many("to", mailType, maxNotices, func(m *Mail) *[]string { return &m.To }, meta{
-			doc: "Who gets the mail.", required: true, example: "[team@example.com]"}),
+		many("to", mailType, func(m *Mail) *[]string { return &m.To }, meta{
+			most: maxNotices, doc: "Who gets the mail.", required: true, example: "[team@example.com]"}),
 	},
 	inline: true,
 }
@@ -196,30 +196,30 @@ var noticeShape = &shape{
 		child("pagerDuty", targetShape, func(n *Notice) **Target { return &n.PagerDuty }, meta{doc: "An integration of PagerDuty.", example: "{urlFrom: env:PAGERDUTY_URL}"}),
 		child("webhook", targetShape, func(n *Notice) **Target { return &n.Webhook }, meta{doc: "Any HTTP endpoint; it gets JSON.", example: "{url: https://hooks.example.com/belay}"}),
 		child("email", mailShape, func(n *Notice) **Mail { return &n.Email }, meta{doc: "Electronic mail.", example: "{to: [team@example.com]}"}),
-		many("on", oneOf(EventAdvance, EventHold, EventAsk, EventRollback, EventComplete), 8, func(n *Notice) *[]Event { return &n.On }, meta{
-			doc: "The decisions that are told.", def: "hold ask rollback complete", example: "[ask, rollback]"}),
+		many("on", oneOf(EventAdvance, EventHold, EventAsk, EventRollback, EventComplete), func(n *Notice) *[]Event { return &n.On }, meta{
+			most: 8, doc: "The decisions that are told.", def: "hold ask rollback complete", example: "[ask, rollback]"}),
 	},
 	inline: true,
 }
 
 // planFields are the rows that policies and rollouts share.
 var planFields = []field{
-	children("environments", environmentShape, maxEnvironments, func(p *Plan) *[]Environment { return &p.Environments }, meta{
-		doc: "The environments, passed in this order. The last one ends at weight 100%."}),
-	children("stages", stageShape, maxStages, func(p *Plan) *[]Stage { return &p.Stages }, meta{
-		doc: "The short form of one environment named production.", example: "[{weight: 10%}, {weight: 100%}]"}),
+	children("environments", environmentShape, func(p *Plan) *[]Environment { return &p.Environments }, meta{
+		most: maxEnvironments, doc: "The environments, passed in this order. The last one ends at weight 100%."}),
+	children("stages", stageShape, func(p *Plan) *[]Stage { return &p.Stages }, meta{
+		most: maxStages, doc: "The short form of one environment named production.", example: "[{weight: 10%}, {weight: 100%}]"}),
 	opt("minSamples", between(countType, "1", "1000000000000"), func(p *Plan) **int64 { return &p.MinSamples }, meta{
 		doc: "The minSamples of each stage that has none of its own.", def: "500", example: "500"}),
 	opt("warmup", between(durationType, "0s", "1d"), func(p *Plan) **time.Duration { return &p.Warmup }, meta{
 		doc: "How long after each increase latency and gauges are left out; errors and outcomes always count.", computed: "2m, or a tenth of the dwell if that is shorter", example: "30s"}),
 	opt("allowPin", boolType, func(p *Plan) **bool { return &p.AllowPin }, meta{
 		doc: "Whether callers may choose an arm with the header Belay-Pin, unless the model denies it.", def: "false", example: "true"}),
-	children("gates", gateShape, maxGates, func(p *Plan) *[]Gate { return &p.Gates }, meta{
-		doc: "The gates. Three to five are enough.", example: "[{metric: error_rate, maxIncrease: 20%}]"}),
+	children("gates", gateShape, func(p *Plan) *[]Gate { return &p.Gates }, meta{
+		most: maxGates, doc: "The gates. Three to five are enough.", example: "[{metric: error_rate, maxIncrease: 20%}]"}),
 	child("segments", segmentsShape, func(p *Plan) **Segments { return &p.Segments }, meta{doc: segmentsShape.doc, example: "{by: [header:X-Country]}"}),
 	child("analysis", analysisShape, func(p *Plan) **Analysis { return &p.Analysis }, meta{doc: analysisShape.doc, example: "{alpha: 5%}"}),
 	child("faults", faultsShape, func(p *Plan) **Faults { return &p.Faults }, meta{doc: faultsShape.doc, example: "{holdFor: 1h}"}),
 	child("rollback", rollbackShape, func(p *Plan) **Rollback { return &p.Rollback }, meta{doc: rollbackShape.doc, example: "{cooldown: 1h}"}),
-	children("notify", noticeShape, maxNotices, func(p *Plan) *[]Notice { return &p.Notify }, meta{
-		doc: "Who is told of which decisions.", example: "[{slack: {urlFrom: env:SLACK_URL}, on: [rollback]}]"}),
+	children("notify", noticeShape, func(p *Plan) *[]Notice { return &p.Notify }, meta{
+		most: maxNotices, doc: "Who is told of which decisions.", example: "[{slack: {urlFrom: env:SLACK_URL}, on: [rollback]}]"}),
 }

@@ -70,17 +70,17 @@ func UnsupportedModel(m Model) Refusals {
 		r.at(s, "spec.environments", "several environments cannot run in this version", "write `serving` and `route` at the model itself")
 	}
 	if m.Serving != nil {
-		r.version(s, "spec.serving", m.Serving.Run, m.Serving.As, m.Name)
+		r.version(s, "spec.serving", *m.Serving, m.Name)
 	}
 	return r.refusals
 }
 
 // version refuses what cannot be done with a version.
-func (r *refuser) version(source *Source, path string, run []string, as, model string) {
-	if len(run) > 0 {
+func (r *refuser) version(source *Source, path string, v Version, model string) {
+	if len(v.Run) > 0 {
 		r.at(source, path+".run", "starting servers cannot run in this version", "start the server yourself, and write its `url`")
 	}
-	if as != "" && as != model {
+	if v.As != "" && v.As != model {
 		r.at(source, path+".as", "another name at the server cannot run in this version", "serve the version under the model's name, "+model)
 	}
 }
@@ -90,7 +90,16 @@ func (r *refuser) version(source *Source, path string, run []string, as, model s
 func Unsupported(resolved Resolved) (Refusals, []Warning) {
 	r := &refuser{origin: resolved.Origin}
 	r.model(resolved)
-	if n := len(resolved.Environments); n != 1 {
+	if len(resolved.Environments) == 0 {
+		r.plan("environments", "a rollout without stages cannot run", "write `stages:`")
+	}
+	r.body(resolved)
+	return r.refusals, r.warnings
+}
+
+// body refuses what belongs to the plan.
+func (r *refuser) body(resolved Resolved) {
+	if n := len(resolved.Environments); n > 1 {
 		r.plan("environments", fmt.Sprintf("%d environments cannot run in this version", n), "write one environment, or `stages:` alone")
 	}
 	for i, e := range resolved.Environments {
@@ -108,7 +117,6 @@ func Unsupported(resolved Resolved) (Refusals, []Warning) {
 	if !resolved.Rollback.Auto {
 		r.plan("rollback.auto", "rollbacks by hand alone cannot run in this version", "write `onFail: hold` at each gate that shall not roll back")
 	}
-	return r.refusals, r.warnings
 }
 
 // model refuses what belongs to the model and the candidate.
@@ -119,8 +127,8 @@ func (r *refuser) model(resolved Resolved) {
 		return
 	}
 	e := resolved.Last()
-	r.version(r.origin.model, "spec.serving", e.Baseline.Run, e.Baseline.As, resolved.Model)
-	r.version(r.origin.rollout, "spec.candidate", e.Candidate.Run, e.Candidate.As, resolved.Model)
+	r.version(r.origin.model, "spec.serving", Version(e.Baseline), resolved.Model)
+	r.version(r.origin.rollout, "spec.candidate", Version(e.Candidate), resolved.Model)
 }
 
 // environment refuses what belongs to one environment.
@@ -181,4 +189,29 @@ func (r *refuser) gate(path string, g ResolvedGate) {
 	default:
 		r.plan(path+".metric", g.Metric+" cannot be measured by this version", "gate on error_rate, client_error_rate, latency_pNN or outcome:NAME")
 	}
+}
+
+// UnsupportedPolicy names what this version cannot run of a policy and of all
+// that it extends. A policy that leaves its stages to others is judged by what
+// it says.
+func UnsupportedPolicy(p Policy, policies func(name string) (Policy, bool)) (Refusals, []Warning, error) {
+	list, problems := chain(p.Name, p.Source, "metadata.name", func(name string) (Policy, bool) {
+		if name == p.Name {
+			return p, true
+		}
+		return lookup(name, policies)
+	})
+	if problems != nil {
+		return nil, nil, problems.err()
+	}
+	f := flatten(list)
+	plan := fillPlan(f.Plan)
+	r := &refuser{origin: Origin{rollout: p.Source, parts: f.parts, short: plan.Stages != nil}}
+	resolved := Resolved{Gates: resolveGates(plan.Gates), Segments: resolveSegments(plan.Segments), Notify: resolveNotify(plan.Notify)}
+	resolved.Rollback.Auto = *plan.Rollback.Auto
+	for _, e := range environmentsOf(plan) {
+		resolved.Environments = append(resolved.Environments, resolveEnvironment(e, plan))
+	}
+	r.body(resolved)
+	return r.refusals, r.warnings, nil
 }
