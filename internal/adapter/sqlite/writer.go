@@ -35,7 +35,25 @@ func (s *Store) write(ctx context.Context, doing string, do func(*txn) error) er
 // transact runs do between BEGIN and COMMIT. The context ends the wait for the
 // turn, or the transaction between two statements; it never ends one of them,
 // and COMMIT least of all, so that the answer tells exactly what happened.
-func (w *writer) transact(ctx context.Context, do func(*txn) error) (err error) {
+func (w *writer) transact(ctx context.Context, do func(*txn) error) error {
+	return w.do(ctx, func(tx *txn) (err error) {
+		if err := tx.exec(`BEGIN IMMEDIATE`); err != nil {
+			return err
+		}
+		defer func() {
+			if err != nil {
+				w.rollback(tx)
+			}
+		}()
+		if err := do(tx); err != nil {
+			return err
+		}
+		return tx.exec(`COMMIT`)
+	})
+}
+
+// do waits for the turn and runs statements.
+func (w *writer) do(ctx context.Context, do func(*txn) error) error {
 	select {
 	case w.turn <- struct{}{}:
 		defer func() { <-w.turn }()
@@ -46,18 +64,7 @@ func (w *writer) transact(ctx context.Context, do func(*txn) error) (err error) 
 	if err := w.connect(tx.ctx); err != nil {
 		return err
 	}
-	if err := tx.exec(`BEGIN IMMEDIATE`); err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			w.rollback(tx)
-		}
-	}()
-	if err := do(tx); err != nil {
-		return err
-	}
-	return tx.exec(`COMMIT`)
+	return do(tx)
 }
 
 // rollback ends a transaction that failed. A disk that fails may have ended it
