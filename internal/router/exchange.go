@@ -99,9 +99,10 @@ func (r *Router) guard(x *exchange, ro *rollout) {
 	}
 }
 
-// counted reports whether the request is evidence. A pinned one is not, and
-// neither is one that the cut-off sent elsewhere than its hash.
-func (x *exchange) counted() bool { return x.route.split != nil && !x.pinned && !x.diverted }
+// counted reports whether the request is evidence. A pinned one is not, nor is
+// one that the cut-off sent elsewhere than its hash, nor any while the rollout
+// is in no comparison.
+func (x *exchange) counted() bool { return x.route.recorder != nil && !x.pinned && !x.diverted }
 
 // token is what the caller may send back with an outcome.
 func (r *Router) token(x *exchange) string {

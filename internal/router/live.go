@@ -1,6 +1,7 @@
 package router
 
 import (
+	"net/http"
 	"reflect"
 
 	"github.com/belay-rollouts/belay/internal/core/evidence"
@@ -8,7 +9,6 @@ import (
 	"github.com/belay-rollouts/belay/internal/problem"
 	"github.com/belay-rollouts/belay/internal/router/tap"
 	"github.com/belay-rollouts/belay/internal/router/upstream"
-	"net/http"
 )
 
 // live is a table with everything that requests need to follow it. It never
@@ -28,7 +28,7 @@ type route struct {
 	split     *table.Split
 	candidate *upstream.Endpoint
 	rollout   *rollout
-	recorder  *tap.Recorder
+	recorder  *tap.Recorder // nil where nothing is compared
 }
 
 // compiled is a live table, and what of the old one it keeps.
@@ -71,7 +71,7 @@ func check(t *table.Table) error {
 		versions := []table.Version{is.Baseline}
 		if is.Split != nil {
 			versions = append(versions, is.Split.Candidate)
-			if is.Split.Layout == nil {
+			if is.Split.Layout == nil && is.Split.Stratum != table.NoStratum {
 				return problem.New(problem.Invalid, "model %q: rollout %q has no evidence layout", is.Model, is.Split.Name)
 			}
 		}
@@ -96,7 +96,14 @@ func (r *Router) joinRollout(c *compiled, out *route) {
 	out.candidate = r.open(c, out.is, s.Candidate)
 	out.rollout = r.rollouts[s.Rollout]
 	if out.rollout == nil {
-		out.rollout = &rollout{number: s.Rollout, name: s.Name, layout: s.Layout}
+		out.rollout = &rollout{number: s.Rollout, name: s.Name}
+	}
+	c.rollouts[s.Rollout] = out.rollout
+	if s.Stratum == table.NoStratum {
+		return
+	}
+	if out.rollout.layout == nil {
+		out.rollout.layout = s.Layout
 	}
 	// A layout never changes while its rollout runs. If it does all the same,
 	// what was counted must stay readable, and the table must still take effect:
@@ -106,7 +113,6 @@ func (r *Router) joinRollout(c *compiled, out *route) {
 	}
 	out.recorder = r.tap.Open(tap.Stratum{Rollout: s.Rollout, Stratum: s.Stratum, Layout: out.rollout.layout, Edges: s.Edges})
 	c.recorders = append(c.recorders, out.recorder)
-	c.rollouts[s.Rollout] = out.rollout
 }
 
 func sameLayout(a, b *evidence.Layout) bool { return reflect.DeepEqual(a, b) }

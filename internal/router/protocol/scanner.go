@@ -13,21 +13,25 @@ const (
 type state uint8
 
 const (
-	begin       state = iota // the opening brace of the whole
-	value                    // a value
-	valueOrEnd               // a value, or the end of an empty array
-	key                      // a key
-	keyOrEnd                 // a key, or the end of an empty object
-	colon                    // the colon after a key
-	after                    // a separator, or the end of what surrounds
-	inString                 // within a string or a key
-	escaped                  // after a backslash
-	inNumber                 // within a number
-	inLiteral                // within true, false, null, NaN, Infinity
-	end                      // nothing but white space
-	wantedKey   = "outputs"
-	otherKey    = -1
-	noneMatched = 0
+	begin      state = iota // the opening brace of the whole
+	value                   // a value
+	valueOrEnd              // a value, or the end of an empty array
+	key                     // a key
+	keyOrEnd                // a key, or the end of an empty object
+	colon                   // the colon after a key
+	after                   // a separator, or the end of what surrounds
+	inString                // within a string or a key
+	escaped                 // after a backslash
+	inNumber                // within a number
+	inLiteral               // within true, false, null, NaN, Infinity
+	end                     // nothing but white space
+)
+
+const (
+	// wantedKey is the key that an answer must have.
+	wantedKey = "outputs"
+	// otherKey is a key that has already turned out to be another.
+	otherKey = -1
 )
 
 // scanner follows JSON byte by byte and keeps where it is, nothing else.
@@ -164,7 +168,7 @@ func (s *scanner) stepKey(c byte) verdict {
 	if c == '}' && s.state == keyOrEnd {
 		return s.close(c)
 	}
-	s.state, s.isKey, s.matched = inString, true, noneMatched
+	s.state, s.isKey, s.matched = inString, true, 0
 	return verdictOf(c == '"')
 }
 

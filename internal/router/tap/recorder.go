@@ -58,30 +58,36 @@ type seen struct {
 }
 
 func newRecorder(t *Tap, s Stratum) *Recorder {
+	edges := s.Edges
+	s.Edges = nil
 	r := &Recorder{tap: t, is: s, shards: make([]shard, t.shards)}
-	for i := range r.shards {
-		r.shards[i].frozen = s.Edges
-	}
+	r.freeze(edges)
 	return r
 }
 
 // Record counts one finished request.
 func (r *Recorder) Record(o evidence.Observation, s Sighting) {
 	sh := &r.shards[int(s.Unit>>32)&(len(r.shards)-1)]
-	sh.mu.Lock()
-	if sh.closed {
-		sh.mu.Unlock()
+	if !sh.record(r.is.Layout, o, s) {
 		r.tap.late(r).Record(o, s)
-		return
+	}
+}
+
+// record reports false when the shard is closed.
+func (sh *shard) record(l *evidence.Layout, o evidence.Observation, s Sighting) bool {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if sh.closed {
+		return false
 	}
 	if sh.stratum == nil {
-		sh.warm(r.is.Layout)
+		sh.warm(l)
 	}
-	sh.stratum.Observe(r.is.Layout, o)
+	sh.stratum.Observe(l, o)
 	if s.Known {
 		sh.expose(o.Arm, s)
 	}
-	sh.mu.Unlock()
+	return true
 }
 
 // warm makes all the room that a shard will need.
@@ -114,9 +120,9 @@ func (sh *shard) expose(arm split.Arm, s Sighting) {
 }
 
 // freeze hands the stratum's frozen edges to every shard, once: edges never
-// change within a stratum.
+// change within a stratum. Edges of another layout are none.
 func (r *Recorder) freeze(edges []int32) {
-	if edges == nil || r.is.Edges != nil {
+	if edges == nil || r.is.Edges != nil || !r.is.Layout.Clustered || len(edges) != len(r.is.Layout.Tails) {
 		return
 	}
 	r.is.Edges = edges
