@@ -109,6 +109,8 @@ func (st *stream) run() error {
 		var over bool
 		var err error
 		select {
+		case <-st.ctx.Done():
+			return nil
 		case e, open := <-st.follow.events():
 			if !open {
 				return nil
