@@ -144,23 +144,27 @@ func (s *Stratum) Observe(l *Layout, o Observation) {
 		return
 	}
 	for i, base := range l.Sketches {
-		side.Latency[i].Add(base.Index(o.Latency), 1)
-	}
-	if s.Edges != nil {
-		s.observeTails(l, o)
+		at := base.Index(o.Latency)
+		side.Latency[i].Add(at, 1)
+		if s.Edges != nil {
+			s.observeTails(l, o, i, at)
+		}
 	}
 }
 
-// observeTails counts the request at the frozen edges: the baseline at the
-// edge itself, the candidate at the edge times the margin.
-func (s *Stratum) observeTails(l *Layout, o Observation) {
-	for i, tail := range l.Tails {
+// observeTails counts a request in bucket at of a sketch at the frozen edges:
+// the baseline at the edge itself, the candidate at the edge times the margin.
+func (s *Stratum) observeTails(l *Layout, o Observation, sketch int, at int32) {
+	for i := range l.Tails {
+		tail := &l.Tails[i]
+		if tail.Sketch != sketch {
+			continue
+		}
 		edge := s.Edges[i]
 		if o.Arm == split.Candidate {
 			edge += tail.Steps
 		}
-		over := l.Sketches[tail.Sketch].Index(o.Latency) >= edge
-		s.Sides[o.Arm].Tails[i].add(o.Bucket, over)
+		s.Sides[o.Arm].Tails[i].add(o.Bucket, at >= edge)
 	}
 }
 

@@ -32,22 +32,31 @@ type Sighting struct {
 
 // Recorder records one stratum.
 type Recorder struct {
-	tap     *Tap
-	is      Stratum
-	shards  []shard
-	retired bool // guarded by tap.mu
+	tap    *Tap
+	is     Stratum
+	shards []shard
+
+	// Guarded by tap.mu:
+	retired bool
+	spare   *part // empty; takes the place of a part that is collected
 }
 
 // shard is a part of a recorder with a lock of its own, apart from its
 // neighbours in memory.
 type shard struct {
-	mu        sync.Mutex
-	closed    bool
-	frozen    []int32
-	stratum   *evidence.Stratum // nil until the first request
+	mu     sync.Mutex
+	closed bool
+	dirty  bool // something was recorded since the last Collect
+	frozen []int32
+	part   *part // nil until the first request
+	recent []seen
+	_      [cacheLine]byte
+}
+
+// part is what a shard has recorded since the last Collect.
+type part struct {
+	stratum   *evidence.Stratum
 	exposures []evidence.Exposure
-	recent    []seen
-	_         [cacheLine]byte
 }
 
 // seen is a sighting that was told not long ago.
@@ -80,25 +89,33 @@ func (sh *shard) record(l *evidence.Layout, o evidence.Observation, s Sighting) 
 	if sh.closed {
 		return false
 	}
-	if sh.stratum == nil {
-		sh.warm(l)
+	if sh.part == nil {
+		sh.part, sh.recent = newPart(l, sh.frozen), newRecent(l)
 	}
-	sh.stratum.Observe(l, o)
+	sh.dirty = true
+	sh.part.stratum.Observe(l, o)
 	if s.Known {
 		sh.expose(o.Arm, s)
 	}
 	return true
 }
 
-// warm makes all the room that a shard will need.
-func (sh *shard) warm(l *evidence.Layout) {
-	sh.stratum = evidence.NewStratum(l)
-	sh.stratum.Reserve(l)
-	sh.stratum.Edges = sh.frozen
+// newPart makes all the room that a shard will need.
+func newPart(l *evidence.Layout, edges []int32) *part {
+	p := &part{stratum: evidence.NewStratum(l)}
+	p.stratum.Reserve(l)
+	p.stratum.Edges = edges
 	if l.Clustered {
-		sh.recent = make([]seen, recentUnits)
-		sh.exposures = make([]evidence.Exposure, 0, firstRoom)
+		p.exposures = make([]evidence.Exposure, 0, firstRoom)
 	}
+	return p
+}
+
+func newRecent(l *evidence.Layout) []seen {
+	if !l.Clustered {
+		return nil
+	}
+	return make([]seen, recentUnits)
 }
 
 // expose notes the sighting of a unit, unless it was told lately.
@@ -111,12 +128,12 @@ func (sh *shard) expose(arm split.Arm, s Sighting) {
 	if last.unit == s.Unit && last.arm == arm && now-last.at < int64(retell/time.Second) {
 		return
 	}
-	if len(sh.exposures) >= maxRoom {
-		sh.stratum.Lost++
+	if len(sh.part.exposures) >= maxRoom {
+		sh.part.stratum.Lost++
 		return
 	}
 	*last = seen{unit: s.Unit, at: now, arm: arm}
-	sh.exposures = append(sh.exposures, evidence.Exposure{Unit: s.Unit, Arm: arm, Time: s.Time})
+	sh.part.exposures = append(sh.part.exposures, evidence.Exposure{Unit: s.Unit, Arm: arm, Time: s.Time})
 }
 
 // freeze hands the stratum's frozen edges to every shard, once: edges never
@@ -126,12 +143,15 @@ func (r *Recorder) freeze(edges []int32) {
 		return
 	}
 	r.is.Edges = edges
+	if r.spare != nil {
+		r.spare.stratum.Edges = edges
+	}
 	for i := range r.shards {
 		sh := &r.shards[i]
 		sh.mu.Lock()
 		sh.frozen = edges
-		if sh.stratum != nil {
-			sh.stratum.Edges = edges
+		if sh.part != nil {
+			sh.part.stratum.Edges = edges
 		}
 		sh.mu.Unlock()
 	}
@@ -142,26 +162,37 @@ func (r *Recorder) freeze(edges []int32) {
 func (r *Recorder) collect(closing bool) (evidence.Batch, bool) {
 	b := evidence.Batch{Rollout: r.is.Rollout, Stratum: r.is.Stratum}
 	for i := range r.shards {
-		r.shards[i].collect(r.is.Layout, &b, closing)
+		took := r.shards[i].swap(r, closing)
+		if took == nil {
+			continue
+		}
+		if b.Delta == nil {
+			b.Delta = evidence.NewStratum(r.is.Layout)
+		}
+		b.Delta.Merge(took.stratum)
+		b.Exposures = append(b.Exposures, took.exposures...)
+		took.stratum.Reset()
+		took.exposures = took.exposures[:0]
+		r.spare = took // Empty again, for the next one.
 	}
 	return b, b.Delta != nil
 }
 
-func (sh *shard) collect(l *evidence.Layout, b *evidence.Batch, closing bool) {
+// swap takes what the shard has recorded and leaves it the recorder's spare
+// part; nil when there is nothing. The lock is held for a moment only, so that
+// no request waits for a Collect.
+func (sh *shard) swap(r *Recorder, closing bool) *part {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	sh.closed = closing
-	if sh.stratum == nil || sh.stratum.Empty() {
-		return
+	if !sh.dirty {
+		return nil
 	}
-	if b.Delta == nil {
-		b.Delta = evidence.NewStratum(l)
+	if r.spare == nil {
+		r.spare = newPart(r.is.Layout, r.is.Edges)
 	}
-	b.Delta.Merge(sh.stratum)
-	b.Exposures = append(b.Exposures, sh.exposures...)
-	sh.exposures = sh.exposures[:0]
-	sh.stratum.Reset()
-	if closing {
-		sh.stratum, sh.recent, sh.exposures = nil, nil, nil
-	}
+	took := sh.part
+	sh.part, sh.dirty = r.spare, false
+	r.spare = nil
+	return took
 }

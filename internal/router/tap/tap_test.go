@@ -342,6 +342,7 @@ func TestNothingIsLostWhenAllHappensAtOnce(t *testing.T) {
 			current.Store(next)
 			tap.Keep([]*Recorder{next})
 			add()
+			time.Sleep(time.Millisecond)
 		}
 	}
 }
