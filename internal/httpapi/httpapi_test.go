@@ -87,6 +87,14 @@ func TestAllProblemsOfAFileAreAnswered(t *testing.T) {
 	}
 }
 
+func TestWhatThisVersionCannotRunIsNamedFieldByField(t *testing.T) {
+	t.Parallel()
+	p := describe(fmt.Errorf("apply: %w", spec.Refusals{{File: "f", Line: 4, Column: 2, Path: "spec.protocol", Message: "grpc cannot run"}}))
+	if p.Status != 422 || p.Code != "refused" || len(p.Problems) != 1 || p.Problems[0].Line != 4 {
+		t.Errorf("got %+v", p)
+	}
+}
+
 func TestAMistakeWithoutAPlaceIsNotLostBesideThoseWithOne(t *testing.T) {
 	t.Parallel()
 	err := problem.Join(spec.Problem{File: "f", Line: 1, Column: 1, Message: "a"}, problem.New(problem.Refused, "no shadow stages yet"))

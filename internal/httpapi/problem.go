@@ -80,32 +80,39 @@ func plural(n int, one, many string) string {
 	return many
 }
 
-// fileProblems lists the mistakes of files within an error.
+// fileProblems lists the mistakes of files within an error. One without a place
+// must not get lost beside those that have one.
 func fileProblems(err error) []api.FileProblem {
 	var out []api.FileProblem
+	placed := false
 	for _, each := range problem.List(err) {
-		if list, ok := errors.AsType[spec.Problems](each); ok {
-			for _, p := range list {
-				out = append(out, fileProblem(p))
-			}
-			continue
-		}
-		if p, ok := errors.AsType[spec.Problem](each); ok {
+		list := mistakes(each)
+		placed = placed || len(list) > 0
+		for _, p := range list {
 			out = append(out, fileProblem(p))
 		}
-	}
-	if len(out) == 0 || len(problem.List(err)) == 1 {
-		return out
-	}
-	// A mistake without a place must not get lost beside those that have one.
-	for _, each := range problem.List(err) {
-		_, one := errors.AsType[spec.Problem](each)
-		_, many := errors.AsType[spec.Problems](each)
-		if !one && !many {
+		if len(list) == 0 {
 			out = append(out, api.FileProblem{Message: each.Error()})
 		}
 	}
+	if !placed {
+		return nil
+	}
 	return out
+}
+
+// mistakes are the problems of a file that an error is made of.
+func mistakes(err error) []spec.Problem {
+	if list, ok := errors.AsType[spec.Problems](err); ok {
+		return list
+	}
+	if list, ok := errors.AsType[spec.Refusals](err); ok {
+		return list
+	}
+	if p, ok := errors.AsType[spec.Problem](err); ok {
+		return []spec.Problem{p}
+	}
+	return nil
 }
 
 func fileProblem(p spec.Problem) api.FileProblem {
