@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"github.com/belay-rollouts/belay/internal/core/spec/document"
 )
 
 // The canonical form of a Resolved is JSON without spaces: every field, in the
@@ -57,7 +59,7 @@ func key(f reflect.StructField) string {
 func encodeCanonical(b *bytes.Buffer, v reflect.Value) error {
 	switch x := v.Interface().(type) {
 	case time.Duration:
-		b.Write(jsonText(FormatDuration(x)))
+		b.Write(document.JSONText(FormatDuration(x)))
 		return nil
 	case encoding.TextMarshaler:
 		if v.Kind() == reflect.Pointer && v.IsNil() {
@@ -65,7 +67,7 @@ func encodeCanonical(b *bytes.Buffer, v reflect.Value) error {
 			return nil
 		}
 		text, err := x.MarshalText()
-		b.Write(jsonText(string(text)))
+		b.Write(document.JSONText(string(text)))
 		return err
 	}
 	switch v.Kind() {
@@ -84,7 +86,7 @@ func encodeCanonical(b *bytes.Buffer, v reflect.Value) error {
 		b.WriteByte(']')
 		return nil
 	case reflect.String:
-		b.Write(jsonText(v.String()))
+		b.Write(document.JSONText(v.String()))
 		return nil
 	default: // Numbers and truth values.
 		plain, err := json.Marshal(v.Interface())
@@ -105,7 +107,7 @@ func encodeFields(b *bytes.Buffer, v reflect.Value) error {
 			b.WriteByte(',')
 		}
 		first = false
-		b.Write(jsonText(name))
+		b.Write(document.JSONText(name))
 		b.WriteByte(':')
 		if err := encodeCanonical(b, v.Field(i)); err != nil {
 			return err
@@ -177,39 +179,3 @@ func decodeFields(data []byte, v reflect.Value) error {
 	}
 	return nil
 }
-
-// MarshalText writes the weight as a percentage.
-func (w Weight) MarshalText() ([]byte, error) { return []byte(w.String()), nil }
-
-// UnmarshalText reads a percentage.
-func (w *Weight) UnmarshalText(b []byte) (err error) { *w, err = ParseWeight(string(b)); return err }
-
-// MarshalText writes the fraction as a percentage.
-func (f Fraction) MarshalText() ([]byte, error) { return []byte(f.String()), nil }
-
-// UnmarshalText reads a percentage.
-func (f *Fraction) UnmarshalText(b []byte) (err error) {
-	*f, err = ParseFraction(string(b))
-	return err
-}
-
-// MarshalText writes the margin with its unit.
-func (m Margin) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
-
-// UnmarshalText reads a margin with its unit.
-func (m *Margin) UnmarshalText(b []byte) (err error) { *m, err = ParseMargin(string(b)); return err }
-
-// MarshalText writes the limit with its unit.
-func (b Bound) MarshalText() ([]byte, error) { return []byte(b.String()), nil }
-
-// UnmarshalText reads a limit with its unit.
-func (b *Bound) UnmarshalText(text []byte) (err error) {
-	*b, err = ParseBound(string(text))
-	return err
-}
-
-// MarshalText writes the source of units.
-func (u Unit) MarshalText() ([]byte, error) { return []byte(u.String()), nil }
-
-// UnmarshalText reads a source of units.
-func (u *Unit) UnmarshalText(b []byte) (err error) { *u, err = ParseUnit(string(b)); return err }

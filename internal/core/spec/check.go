@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/belay-rollouts/belay/internal/core/spec/document"
+	"github.com/belay-rollouts/belay/internal/core/spec/value"
 )
 
 // checker collects what a document says wrongly although each field can be read.
@@ -19,7 +22,7 @@ func (c *checker) report(path, message, hint string) {
 // empty reports whether a list was written as []; one whose items cannot be
 // read is told of already.
 func empty[T any](c *checker, path string, list []T) bool {
-	return list != nil && len(list) == 0 && !c.source.wrote(index(path, 0))
+	return list != nil && len(list) == 0 && !c.source.wrote(document.Index(path, 0))
 }
 
 // checkModel checks a model by itself.
@@ -35,9 +38,9 @@ func checkModel(m Model) Problems {
 	}
 	seen := map[string]bool{}
 	for i, e := range m.Environments {
-		path := index("spec.environments", i)
+		path := document.Index("spec.environments", i)
 		if seen[e.Name] && e.Name != "" {
-			c.report(path+".name", fmt.Sprintf("the environment %s is written twice", quote(e.Name)), "keep one of them")
+			c.report(path+".name", fmt.Sprintf("the environment %s is written twice", value.Quote(e.Name)), "keep one of them")
 		}
 		seen[e.Name] = true
 		c.version(path+".serving", e.Serving, m.Endpoint != "" || m.Source.wrote("spec.endpoint"))
@@ -73,7 +76,7 @@ func (c *checker) route(path string, r *Route) {
 func checkPolicy(p Policy, preset bool) Problems {
 	c := &checker{source: p.Source}
 	if isPreset(p.Name) && !preset {
-		c.report("metadata.name", fmt.Sprintf("%s is the name of a preset", quote(p.Name)), "choose another name, and extend the preset if you like it")
+		c.report("metadata.name", fmt.Sprintf("%s is the name of a preset", value.Quote(p.Name)), "choose another name, and extend the preset if you like it")
 	}
 	if p.Extends != "" && p.Extends == p.Name {
 		c.report("spec.extends", "a policy cannot extend itself", "write another policy, or leave it out")
@@ -102,7 +105,7 @@ func (c *checker) plan(p Plan) {
 	c.gates("spec.gates", p.Gates, weightStage)
 	c.segments(p.Segments)
 	for i, n := range p.Notify {
-		path := index("spec.notify", i)
+		path := document.Index("spec.notify", i)
 		if empty(c, path+".on", n.On) {
 			c.report(path+".on", "the list is empty", "write the decisions to be told of, or leave it out")
 		}
@@ -118,9 +121,9 @@ func (c *checker) environments(list []Environment) {
 	}
 	seen := map[string]bool{}
 	for i, e := range list {
-		path := index("spec.environments", i)
+		path := document.Index("spec.environments", i)
 		if seen[e.Name] && e.Name != "" {
-			c.report(path+".name", fmt.Sprintf("the environment %s is written twice", quote(e.Name)), "keep one of them")
+			c.report(path+".name", fmt.Sprintf("the environment %s is written twice", value.Quote(e.Name)), "keep one of them")
 		}
 		seen[e.Name] = true
 		if e.Stages != nil {
@@ -137,7 +140,7 @@ func (c *checker) segments(s *Segments) {
 		c.report("spec.segments.by", "the list is empty", "write an attribute such as header:X-Country, or leave segments out")
 	}
 	for i, u := range s.By {
-		path := index("spec.segments.by", i)
+		path := document.Index("spec.segments.by", i)
 		switch {
 		case u.Kind == UnitRequest:
 			c.report(path, "a request is no attribute", "write a header, a cookie, a query parameter or a place in the body")
@@ -150,11 +153,11 @@ func (c *checker) segments(s *Segments) {
 // stages checks a ladder: each stage, and that the weights rise to 100 %.
 func (c *checker) stages(path string, list []Stage, last bool) {
 	for i := range list {
-		c.stage(index(path, i), list[i])
+		c.stage(document.Index(path, i), list[i])
 	}
 	var before Weight
 	for i, s := range list {
-		at := index(path, i)
+		at := document.Index(path, i)
 		switch {
 		case s.Weight == nil && c.source.wrote(at+".weight"), s.Weight == nil && s.Shadow == nil && s.Check == "":
 			return // What cannot be read cannot be compared.
@@ -197,7 +200,7 @@ func (c *checker) stage(path string, s Stage) {
 	c.gates(path+".gates", s.Gates, stageName(&s))
 	for i, g := range s.Gates {
 		if g.From != nil {
-			c.report(index(path+".gates", i)+".from", "a gate of a stage is active at that stage", "leave it out")
+			c.report(document.Index(path+".gates", i)+".from", "a gate of a stage is active at that stage", "leave it out")
 		}
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/belay-rollouts/belay/internal/core/spec/document"
 )
 
 // planChecker checks what shows only when a plan has everything it inherits.
@@ -45,7 +47,7 @@ func (f *flat) ladders() []ladder {
 	}
 	list := make([]ladder, len(f.Environments))
 	for i, e := range f.Environments {
-		list[i] = ladder{index("environments", i) + ".stages", e.Stages}
+		list[i] = ladder{document.Index("environments", i) + ".stages", e.Stages}
 	}
 	return list
 }
@@ -88,7 +90,7 @@ func dwellOf(s Stage) time.Duration {
 func (c *planChecker) gatesAndStages() {
 	planned := c.weights()
 	for i, g := range c.Gates {
-		path := index("gates", i)
+		path := document.Index("gates", i)
 		if g.From != nil {
 			c.from(path, *g.From, planned)
 			continue
@@ -101,7 +103,7 @@ func (c *planChecker) gatesAndStages() {
 				if s.Weight != nil && dwellOf(s) < *g.Horizon {
 					c.report(path+".horizon", fmt.Sprintf("%s is longer than the dwell of the stage at %s (%s), so that the gate cannot be decided there",
 						FormatDuration(*g.Horizon), *s.Weight, FormatDuration(dwellOf(s))),
-						"write `from:` with the weight at which the gate begins, or a longer dwell at "+index(l.path, j))
+						"write `from:` with the weight at which the gate begins, or a longer dwell at "+document.Index(l.path, j))
 					return
 				}
 			}
@@ -171,7 +173,7 @@ func (c *planChecker) guardAtEnd() {
 	last := ladders[len(ladders)-1]
 	i := len(last.stages) - 1
 	if s := last.stages[i]; s.Weight != nil && *s.Weight == Whole && (s.Holdback == nil || *s.Holdback == 0) {
-		c.warn(UnguardedAtEnd, index(last.path, i), "UNGUARDED at 100%: without holdback nothing is left to compare with; only max, min and the cut-off guard",
+		c.warn(UnguardedAtEnd, document.Index(last.path, i), "UNGUARDED at 100%: without holdback nothing is left to compare with; only max, min and the cut-off guard",
 			"write holdback: 1%")
 	}
 }

@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+
+	"github.com/belay-rollouts/belay/internal/core/spec/document"
+	"github.com/belay-rollouts/belay/internal/core/spec/value"
 )
 
 // manyGates is the number of deciding gates above which a warning is due:
@@ -14,9 +17,9 @@ const manyGates = 5
 func (c *checker) gates(path string, list []Gate, place string) {
 	seen := map[string]int{}
 	for i := range list {
-		g := &gateChecker{checker: c, path: index(path, i), gate: list[i], place: place}
+		g := &gateChecker{checker: c, path: document.Index(path, i), gate: list[i], place: place}
 		if first, twice := seen[g.gate.Metric]; twice && g.gate.Metric != "" {
-			c.report(g.path+".metric", fmt.Sprintf("%s has a gate already, %s", g.gate.Metric, index(path, first)),
+			c.report(g.path+".metric", fmt.Sprintf("%s has a gate already, %s", g.gate.Metric, document.Index(path, first)),
 				"put all limits of a metric into one gate")
 		} else {
 			seen[g.gate.Metric] = i
@@ -44,7 +47,7 @@ func (g *gateChecker) check() {
 	}
 	m, f := metricOf(g.gate)
 	if f != nil {
-		g.at("metric", f.message, f.hint)
+		g.at("metric", f.Message, f.Hint)
 		return
 	}
 	g.metric = m
@@ -65,7 +68,7 @@ func (g *gateChecker) check() {
 func (g *gateChecker) origin() {
 	name, m := g.gate.Metric, g.metric
 	if len(m.places) > 0 && g.place != "" && !slices.Contains(m.places, g.place) && g.gate.Source == "" {
-		hint := "use it at " + orList(m.places)
+		hint := "use it at " + value.OrList(m.places)
 		if name == "accuracy" {
 			hint += "; for live traffic report outcomes and use a metric such as outcome:correct"
 		}

@@ -181,19 +181,3 @@ const (
 	// Decrease means that a smaller value is the harm.
 	Decrease Direction = "decrease"
 )
-
-// UnitKind is where the key of a unit is read.
-type UnitKind string
-
-const (
-	// UnitRequest makes each request a unit of its own.
-	UnitRequest UnitKind = "request"
-	// UnitHeader reads a header of the request.
-	UnitHeader UnitKind = "header"
-	// UnitCookie reads a cookie.
-	UnitCookie UnitKind = "cookie"
-	// UnitQuery reads a parameter of the URL's query.
-	UnitQuery UnitKind = "query"
-	// UnitJSON reads the request's JSON body at a JSON Pointer.
-	UnitJSON UnitKind = "json"
-)

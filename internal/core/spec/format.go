@@ -1,8 +1,9 @@
 package spec
 
 import (
-	"bytes"
 	"strings"
+
+	"github.com/belay-rollouts/belay/internal/core/spec/document"
 )
 
 // YAML writes documents in canonical form: models, policies, rollouts, each
@@ -11,63 +12,51 @@ import (
 func (f File) YAML() []byte {
 	var docs []string
 	for _, m := range f.Models {
-		docs = append(docs, m.out().yaml())
+		docs = append(docs, m.out().YAML())
 	}
 	for _, p := range f.Policies {
-		docs = append(docs, p.out().yaml())
+		docs = append(docs, p.out().YAML())
 	}
 	for _, r := range f.Rollouts {
-		docs = append(docs, r.out().yaml())
+		docs = append(docs, r.out().YAML())
 	}
 	return []byte(strings.Join(docs, "---\n"))
 }
 
 // YAML writes the model as one document.
-func (m Model) YAML() []byte { return []byte(m.out().yaml()) }
+func (m Model) YAML() []byte { return []byte(m.out().YAML()) }
 
 // YAML writes the policy as one document.
-func (p Policy) YAML() []byte { return []byte(p.out().yaml()) }
+func (p Policy) YAML() []byte { return []byte(p.out().YAML()) }
 
 // YAML writes the rollout as one document.
-func (r Rollout) YAML() []byte { return []byte(r.out().yaml()) }
+func (r Rollout) YAML() []byte { return []byte(r.out().YAML()) }
 
 // MarshalJSON writes the model as a document in JSON, which Parse reads too.
-func (m Model) MarshalJSON() ([]byte, error) { return m.out().asJSON(), nil }
+func (m Model) MarshalJSON() ([]byte, error) { return m.out().JSON(), nil }
 
 // MarshalJSON writes the policy as a document in JSON, which Parse reads too.
-func (p Policy) MarshalJSON() ([]byte, error) { return p.out().asJSON(), nil }
+func (p Policy) MarshalJSON() ([]byte, error) { return p.out().JSON(), nil }
 
 // MarshalJSON writes the rollout as a document in JSON, which Parse reads too.
-func (r Rollout) MarshalJSON() ([]byte, error) { return r.out().asJSON(), nil }
+func (r Rollout) MarshalJSON() ([]byte, error) { return r.out().JSON(), nil }
 
-func (m Model) out() *out { return wrap(kindModel, m.Name, modelShape.encode(&m)) }
+func (m Model) out() *document.Piece { return wrap(kindModel, m.Name, modelShape.Encode(&m)) }
 
-func (p Policy) out() *out { return wrap(kindPolicy, p.Name, policyShape.encode(&p)) }
+func (p Policy) out() *document.Piece { return wrap(kindPolicy, p.Name, policyShape.Encode(&p)) }
 
-func (r Rollout) out() *out { return wrap(kindRollout, r.Name, rolloutShape.encode(&r)) }
+func (r Rollout) out() *document.Piece { return wrap(kindRollout, r.Name, rolloutShape.Encode(&r)) }
 
 // wrap puts the head of a document before its spec.
-func wrap(kind, name string, spec *out) *out {
-	word := func(s string) *out { return &out{kind: scalarNode, text: s} }
-	head := &out{kind: mappingNode, inline: true}
+func wrap(kind, name string, spec *document.Piece) *document.Piece {
+	word := func(s string) *document.Piece { return &document.Piece{Kind: document.Scalar, Text: s} }
+	head := &document.Piece{Kind: document.Mapping, Inline: true}
 	if name != "" {
-		head.keys, head.values = []string{"name"}, []*out{word(name)}
+		head.Keys, head.Values = []string{"name"}, []*document.Piece{word(name)}
 	}
-	return &out{
-		kind:   mappingNode,
-		keys:   []string{"apiVersion", "kind", "metadata", "spec"},
-		values: []*out{word(APIVersion), word(kind), head, spec},
+	return &document.Piece{
+		Kind:   document.Mapping,
+		Keys:   []string{"apiVersion", "kind", "metadata", "spec"},
+		Values: []*document.Piece{word(APIVersion), word(kind), head, spec},
 	}
-}
-
-func (o *out) yaml() string {
-	var b strings.Builder
-	o.block(&b, "")
-	return b.String()
-}
-
-func (o *out) asJSON() []byte {
-	var b bytes.Buffer
-	o.json(&b)
-	return b.Bytes()
 }

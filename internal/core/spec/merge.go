@@ -5,6 +5,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/belay-rollouts/belay/internal/core/spec/field"
+	"github.com/belay-rollouts/belay/internal/core/spec/value"
 )
 
 // maxExtends bounds the length of a chain of policies.
@@ -18,7 +21,7 @@ type flat struct {
 }
 
 // planShape walks the rows that policies and rollouts share.
-var planShape = &shape{name: "plan", fields: planFields}
+var planShape = &field.Shape{Name: "plan", Fields: planFields}
 
 // over lays a plan over what is there: objects field by field, lists as a whole.
 func (f *flat) over(p Plan, source *Source) {
@@ -28,7 +31,7 @@ func (f *flat) over(p Plan, source *Source) {
 	if p.Environments != nil {
 		f.Stages = nil
 	}
-	planShape.overlay(&f.Plan, &p, "", func(path string) {
+	planShape.Overlay(&f.Plan, &p, "", func(path string) {
 		f.parts[path] = part{source, "spec." + path}
 	})
 }
@@ -88,10 +91,10 @@ func chain(name string, source *Source, path string, policies func(string) (Poli
 
 func unknownPolicy(name string, source *Source, path string) Problem {
 	hint := "apply the policy first, or write one of " + strings.Join(presetNames, ", ")
-	if near := nearest(name, presetNames); near != "" {
+	if near := value.Nearest(name, presetNames); near != "" {
 		hint = "did you mean " + strconv.Quote(near) + "?"
 	}
-	return source.Problem(path, "no policy named "+quote(name), hint)
+	return source.Problem(path, "no policy named "+value.Quote(name), hint)
 }
 
 // flatten lays a chain of policies over each other, the first on top.

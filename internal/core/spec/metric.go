@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/belay-rollouts/belay/internal/core/spec/value"
 )
 
 // metric is what is known of a metric by its name.
@@ -44,21 +46,8 @@ var quantileMetrics = []string{"latency", "ttft", "itl"}
 
 const outcomePrefix = "outcome:"
 
-// parseMetricName reads the characters of a name; whether there is such a
-// metric depends on the gate's source.
-func parseMetricName(s string) (string, error) {
-	ok := s != "" && len(s) <= 128 && isAlphanumeric(s[0])
-	for i := range len(s) {
-		ok = ok && (isAlphanumeric(s[i]) || strings.IndexByte("_.:-", s[i]) >= 0)
-	}
-	if !ok {
-		return "", faultf("write one such as error_rate, latency_p99 or outcome:NAME", "%s is not the name of a metric", quote(s))
-	}
-	return s, nil
-}
-
 // metricOf returns what is known of a gate's metric, or why there is none.
-func metricOf(g Gate) (metric, *fault) {
+func metricOf(g Gate) (metric, *value.Fault) {
 	if m, ok := fixedMetrics[g.Metric]; ok {
 		return m, nil
 	}
@@ -70,8 +59,8 @@ func metricOf(g Gate) (metric, *fault) {
 		if v := quantile(q); v > 0 {
 			return metric{kind: KindQuantile, harm: Increase, bounds: []BoundUnit{BoundSeconds}, places: everywhere, quantile: v}, nil
 		}
-		if isNumber(q) && len(q) > 1 {
-			return metric{}, faultf("write p50 to p99, or p99.9", "there is no quantile p%s", q)
+		if value.IsNumber(q) && len(q) > 1 {
+			return metric{}, value.Faultf("write p50 to p99, or p99.9", "there is no quantile p%s", q)
 		}
 	}
 	if g.Source != "" {
@@ -82,18 +71,18 @@ func metricOf(g Gate) (metric, *fault) {
 		return metric{kind: kind, places: onTraffic, sourced: true}, nil
 	}
 	hint := "write one of " + strings.Join(metricNames(), ", ") + ", outcome:NAME, or give a source"
-	switch near := nearest(g.Metric, metricNames()); {
+	switch near := value.Nearest(g.Metric, metricNames()); {
 	case g.Metric == "outcome":
 		hint = "write outcome: and the name of an outcome, such as outcome:correct"
 	case near != "":
 		hint = "did you mean " + strconv.Quote(near) + "?"
 	}
-	return metric{}, faultf(hint, "no metric named %s", strconv.Quote(g.Metric))
+	return metric{}, value.Faultf(hint, "no metric named %s", strconv.Quote(g.Metric))
 }
 
-func outcome(name string, kind MetricKind) (metric, *fault) {
-	if !isWord(name) {
-		return metric{}, faultf("write letters, digits, dashes and underscores after outcome:", "%s is not the name of an outcome", quote(name))
+func outcome(name string, kind MetricKind) (metric, *value.Fault) {
+	if !value.IsWord(name) {
+		return metric{}, value.Faultf("write letters, digits, dashes and underscores after outcome:", "%s is not the name of an outcome", value.Quote(name))
 	}
 	m := metric{kind: KindRate, bounds: []BoundUnit{BoundPercent}, places: []string{weightStage}, outcome: name}
 	if kind == KindMean {
@@ -111,7 +100,7 @@ func quantile(s string) float64 {
 	if err != nil || len(s) != 2 || n < 50 {
 		return 0
 	}
-	return shifted(s, -2)
+	return value.Shifted(s, -2)
 }
 
 // metricNames are the names that messages offer.

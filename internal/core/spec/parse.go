@@ -2,6 +2,10 @@ package spec
 
 import (
 	"strings"
+
+	"github.com/belay-rollouts/belay/internal/core/spec/document"
+	"github.com/belay-rollouts/belay/internal/core/spec/field"
+	"github.com/belay-rollouts/belay/internal/core/spec/value"
 )
 
 // Parse reads a file of models, policies and rollouts: YAML (or JSON, which is
@@ -11,7 +15,7 @@ import (
 // come also beside an error. What depends on documents that are elsewhere (a
 // policy that only the server knows) is left to Resolve.
 func Parse(name string, data []byte) (File, []Warning, error) {
-	roots, problems := readYAML(name, data)
+	roots, problems := document.Read(name, data)
 	if len(roots) == 0 && len(problems) == 0 {
 		problems = Problems{{File: name, Line: 1, Column: 1, Message: "the file is empty",
 			Hint: "write a document of kind Model, Policy or Rollout"}}
@@ -21,7 +25,7 @@ func Parse(name string, data []byte) (File, []Warning, error) {
 		p.document(root)
 	}
 	p.together()
-	return p.file, sortWarnings(p.warnings), p.problems.err()
+	return p.file, sortWarnings(p.warnings), p.problems.Err()
 }
 
 // fileParser collects what the documents of a file say.
@@ -48,62 +52,58 @@ func (p *fileParser) keep(source *Source, read, checked Problems) {
 }
 
 // document reads one document into the file.
-func (p *fileParser) document(root *node) {
-	d := &decoder{file: p.name, places: map[string]Position{"": root.at}}
-	switch kind := d.kind(root); kind {
+func (p *fileParser) document(root *document.Node) {
+	d := field.NewDecoder(p.name, root)
+	switch kind := kindOf(d, root); kind {
 	case kindModel:
 		if m, name, ok := decodeDocument[Model](d, modelDocument, root); ok {
-			m.Name, m.Source = name, d.source()
-			modelShape.fill(m)
-			p.keep(m.Source, d.problems, checkModel(*m))
+			m.Name, m.Source = name, sourceOf(d)
+			modelShape.Fill(m)
+			p.keep(m.Source, d.Problems, checkModel(*m))
 			p.file.Models = append(p.file.Models, *m)
 			return
 		}
 	case kindPolicy:
 		if y, name, ok := decodeDocument[Policy](d, policyDocument, root); ok {
-			y.Name, y.Source = name, d.source()
-			p.keep(y.Source, d.problems, checkPolicy(*y, p.presets))
+			y.Name, y.Source = name, sourceOf(d)
+			p.keep(y.Source, d.Problems, checkPolicy(*y, p.presets))
 			p.file.Policies = append(p.file.Policies, *y)
 			return
 		}
 	case kindRollout:
 		if r, name, ok := decodeDocument[Rollout](d, rolloutDocument, root); ok {
-			r.Name, r.Source = name, d.source()
-			d.nameRollout(r)
-			p.keep(r.Source, d.problems, checkRollout(*r))
+			r.Name, r.Source = name, sourceOf(d)
+			nameRollout(d, r)
+			p.keep(r.Source, d.Problems, checkRollout(*r))
 			p.file.Rollouts = append(p.file.Rollouts, *r)
 			return
 		}
 	}
-	p.problems = append(p.problems, d.problems...)
+	p.problems = append(p.problems, d.Problems...)
 }
 
-// kind finds out what a document describes, or reports why it cannot.
-func (d *decoder) kind(root *node) string {
+// kindOf finds out what a document describes, or reports why it cannot.
+func kindOf(d *field.Decoder, root *document.Node) string {
 	const hint = "write kind: Model, kind: Policy or kind: Rollout"
-	if root.kind != mappingNode {
-		d.report(root.at, "", "a document must be a mapping, this one is "+root.kind.String(), "begin it with apiVersion: "+APIVersion)
+	if root.Kind != document.Mapping {
+		d.Report(root.At, "", "a document must be a mapping, this one is "+root.Kind.String(), "begin it with apiVersion: "+APIVersion)
 		return ""
 	}
-	for _, e := range root.entries {
-		if e.key != "kind" {
-			continue
+	for _, e := range root.Entries {
+		if e.Key == "kind" {
+			kind, _ := field.Read(d, field.OneOf(kindModel, kindPolicy, kindRollout), e.Value, "kind")
+			return kind
 		}
-		kind, ok := read(d, oneOf(kindModel, kindPolicy, kindRollout), e.value, "kind")
-		if !ok {
-			return ""
-		}
-		return kind
 	}
-	d.report(root.at, "kind", "it is missing", hint)
+	d.Report(root.At, "kind", "it is missing", hint)
 	return ""
 }
 
 // decodeDocument reads a document of a known kind. It reports false when there
 // is no spec to speak of.
-func decodeDocument[T any](d *decoder, s *shape, root *node) (*T, string, bool) {
+func decodeDocument[T any](d *field.Decoder, s *field.Shape, root *document.Node) (*T, string, bool) {
 	e := &envelope[T]{}
-	d.object(s, e, root, "")
+	d.Object(s, e, root, "")
 	name := ""
 	if e.Metadata != nil {
 		name = e.Metadata.Name
@@ -111,16 +111,17 @@ func decodeDocument[T any](d *decoder, s *shape, root *node) (*T, string, bool) 
 	return e.Spec, name, e.Spec != nil
 }
 
-func (d *decoder) source() *Source { return &Source{Name: d.file, places: d.places} }
+// sourceOf remembers where a decoder found its fields.
+func sourceOf(d *field.Decoder) *Source { return &Source{Name: d.File, places: d.Places} }
 
 // nameRollout gives a rollout without a name the name <model>-<version>.
-func (d *decoder) nameRollout(r *Rollout) {
+func nameRollout(d *field.Decoder, r *Rollout) {
 	if r.Name != "" || r.Source.wrote("metadata.name") || r.Model == "" || r.Candidate == nil || r.Candidate.Version == "" {
 		return
 	}
 	name := RolloutName(r.Model, r.Candidate.Version)
-	if !isSubdomain(name) {
-		d.report(d.places[""], "metadata.name", "no name can be made of the model and the version", "write one")
+	if !value.IsSubdomain(name) {
+		d.Report(d.Places[""], "metadata.name", "no name can be made of the model and the version", "write one")
 		return
 	}
 	r.Name = name

@@ -4,6 +4,8 @@ import (
 	"embed"
 	"slices"
 	"sync"
+
+	"github.com/belay-rollouts/belay/internal/core/spec/document"
 )
 
 //go:embed presets/*.yaml
@@ -41,11 +43,11 @@ func readPreset(name string) Policy {
 		panic("spec: preset " + name + ": " + err.Error())
 	}
 	p := &fileParser{name: "preset " + name, presets: true}
-	roots, problems := readYAML(p.name, data)
+	roots, problems := document.Read(p.name, data)
 	for _, root := range roots {
 		p.document(root)
 	}
-	if err := append(problems, p.problems...).err(); err != nil || len(p.file.Policies) != 1 {
+	if err := append(problems, p.problems...).Err(); err != nil || len(p.file.Policies) != 1 {
 		panic("spec: preset " + name + ": " + err.Error())
 	}
 	policy := p.file.Policies[0]

@@ -4,6 +4,10 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/belay-rollouts/belay/internal/core/spec/document"
+	"github.com/belay-rollouts/belay/internal/core/spec/field"
+	"github.com/belay-rollouts/belay/internal/core/spec/value"
 )
 
 // Resolve merges a rollout with its model and its policy into one flat value
@@ -15,11 +19,11 @@ import (
 func Resolve(model Model, rollout Rollout, policies func(name string) (Policy, bool)) (Resolved, []Warning, error) {
 	f, warnings, problems := rollout.flat(policies)
 	if f == nil {
-		return Resolved{}, warnings, problems.err()
+		return Resolved{}, warnings, problems.Err()
 	}
 	r := &resolver{model: model, rollout: rollout, flat: f, problems: problems}
 	resolved := r.resolve()
-	if err := r.problems.err(); err != nil {
+	if err := r.problems.Err(); err != nil {
 		return Resolved{}, sortWarnings(warnings), err
 	}
 	return resolved, sortWarnings(warnings), nil
@@ -78,11 +82,11 @@ func (r *resolver) resolve() Resolved {
 	}
 	if out.Protocol == "" || out.Unit.Kind == "" { // A Model that was not made by Parse.
 		m := r.model
-		modelShape.fill(&m)
+		modelShape.Fill(&m)
 		out.Protocol, out.Unit = m.Protocol, m.Unit
 	}
 	if r.rollout.Model != r.model.Name {
-		r.report(r.rollout.Source, "spec.model", fmt.Sprintf("the rollout is for %s, not for %s", quote(r.rollout.Model), quote(r.model.Name)), "write the model's name")
+		r.report(r.rollout.Source, "spec.model", fmt.Sprintf("the rollout is for %s, not for %s", value.Quote(r.rollout.Model), value.Quote(r.model.Name)), "write the model's name")
 	}
 	for _, e := range environmentsOf(p) {
 		out.Environments = append(out.Environments, r.environment(e, p))
@@ -103,7 +107,7 @@ func environmentsOf(p Plan) []Environment {
 
 // fillPlan returns a copy of a plan with the defaults of its own fields.
 func fillPlan(p Plan) Plan {
-	planShape.fill(&p)
+	planShape.Fill(&p)
 	p.Analysis = filled(analysisShape, p.Analysis)
 	p.Faults = filled(faultsShape, p.Faults)
 	p.Rollback = filled(rollbackShape, p.Rollback)
@@ -114,12 +118,12 @@ func fillPlan(p Plan) Plan {
 }
 
 // filled returns a copy of an object with its defaults.
-func filled[T any](s *shape, obj *T) *T {
+func filled[T any](s *field.Shape, obj *T) *T {
 	c := new(T)
 	if obj != nil {
 		*c = *obj
 	}
-	s.fill(c)
+	s.Fill(c)
 	return c
 }
 
@@ -128,7 +132,7 @@ func (r *resolver) environment(e Environment, p Plan) ResolvedEnvironment {
 	out := resolveEnvironment(e, p)
 	serving, route, path := r.serving(e.Name)
 	if serving == nil {
-		r.report(r.model.Source, "spec.environments", fmt.Sprintf("the model says nothing of the environment %s, which the policy has", quote(e.Name)),
+		r.report(r.model.Source, "spec.environments", fmt.Sprintf("the model says nothing of the environment %s, which the policy has", value.Quote(e.Name)),
 			"write its serving version there")
 		return out
 	}
@@ -165,7 +169,7 @@ func (r *resolver) serving(environment string) (*Version, *Route, string) {
 			route = e.Route
 		}
 		if e.Serving != nil {
-			return e.Serving, route, index("spec.environments", i) + ".serving"
+			return e.Serving, route, document.Index("spec.environments", i) + ".serving"
 		}
 	}
 	return r.model.Serving, route, "spec.serving"
@@ -184,9 +188,9 @@ func (r *resolver) version(v Version, environment string, source *Source, path s
 		r.report(source, path+".url", "it is missing, and the model has no endpoint", "write where the version answers")
 		return out
 	}
-	out.URL = expand(r.model.Endpoint, r.model.Name, v.Version, environment)
-	if _, err := parseURL(out.URL); err != nil {
-		r.report(source, path+".version", fmt.Sprintf("it makes %s of the model's endpoint, which is no URL", quote(out.URL)), "write the url of this version")
+	out.URL = value.Expand(r.model.Endpoint, r.model.Name, v.Version, environment)
+	if _, err := value.ParseURL(out.URL); err != nil {
+		r.report(source, path+".version", fmt.Sprintf("it makes %s of the model's endpoint, which is no URL", value.Quote(out.URL)), "write the url of this version")
 	}
 	return out
 }
@@ -195,7 +199,7 @@ func (r *resolver) version(v Version, environment string, source *Source, path s
 func (r *resolver) apart(e ResolvedEnvironment) {
 	switch b, c := e.Baseline, e.Candidate; {
 	case b.Version == c.Version:
-		r.report(r.rollout.Source, "spec.candidate.version", fmt.Sprintf("%s is the version that serves now", quote(c.Version)), "write the new version")
+		r.report(r.rollout.Source, "spec.candidate.version", fmt.Sprintf("%s is the version that serves now", value.Quote(c.Version)), "write the new version")
 	case b.URL == c.URL && b.As == c.As && b.URL != "":
 		r.report(r.rollout.Source, "spec.candidate.url", fmt.Sprintf("both versions answer at %s", c.URL), "write where the candidate answers")
 	}
@@ -243,12 +247,12 @@ const (
 
 // resolveStage fills a stage. promotion says that it is the one before 100 %.
 func resolveStage(s Stage, p Plan, promotion bool) ResolvedStage {
-	stageShape.fill(&s)
+	stageShape.Fill(&s)
 	out := ResolvedStage{Kind: s.Kind(), Approval: *s.Approval, Gates: resolveGates(s.Gates)}
 	switch out.Kind {
 	case StageCheck:
 		out.Check, out.File, out.Run = s.Check, s.File, slices.Clone(s.Run)
-		out.Rate, out.For, out.Speed = float64(value(s.Rate)), value(s.For), value(s.Speed)
+		out.Rate, out.For, out.Speed = float64(deref(s.Rate)), deref(s.For), deref(s.Speed)
 		return out
 	case StageShadow:
 		out.Weight = *s.Shadow
@@ -279,8 +283,8 @@ func resolveStage(s Stage, p Plan, promotion bool) ResolvedStage {
 	return out
 }
 
-// value returns what p points to, or the zero value.
-func value[V any](p *V) V {
+// deref returns what p points to, or the zero value.
+func deref[V any](p *V) V {
 	if p == nil {
 		var zero V
 		return zero
@@ -292,14 +296,14 @@ func value[V any](p *V) V {
 func resolveGates(list []Gate) []ResolvedGate {
 	var out []ResolvedGate
 	for _, g := range list {
-		gateShape.fill(&g)
+		gateShape.Fill(&g)
 		m, _ := metricOf(g)
 		r := ResolvedGate{
 			Metric: g.Metric, Kind: m.kind, Outcome: m.outcome, Quantile: m.quantile,
 			Source: g.Source, Query: g.Query,
 			Harm: harmOf(g, m), Margin: g.MaxIncrease, Max: g.Max, Min: g.Min,
-			IgnoreBelow: value(g.IgnoreBelow), Expect: value(g.Expect),
-			Per: g.Per, Horizon: value(g.Horizon), From: value(g.From),
+			IgnoreBelow: deref(g.IgnoreBelow), Expect: deref(g.Expect),
+			Per: g.Per, Horizon: deref(g.Horizon), From: deref(g.From),
 			Require: g.Require, Role: g.Role, OnFail: g.OnFail,
 		}
 		if g.MaxDecrease != nil {
@@ -328,13 +332,13 @@ func resolveSegments(s *Segments) ResolvedSegments {
 	if s == nil {
 		return ResolvedSegments{}
 	}
-	return ResolvedSegments{By: slices.Clone(s.By), Guard: value(s.Guard)}
+	return ResolvedSegments{By: slices.Clone(s.By), Guard: deref(s.Guard)}
 }
 
 func resolveNotify(list []Notice) []ResolvedNotice {
 	var out []ResolvedNotice
 	for _, n := range list {
-		noticeShape.fill(&n)
+		noticeShape.Fill(&n)
 		r := ResolvedNotice{On: slices.Clone(n.On)}
 		for _, t := range []struct {
 			name   string

@@ -8,42 +8,28 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/belay-rollouts/belay/internal/core/spec/document"
+	"github.com/belay-rollouts/belay/internal/core/spec/field"
 )
 
 // shapes returns all shapes that documents can hold, by walking the table.
-func shapes() map[string]*shape {
-	found := map[string]*shape{}
-	var walk func(path string, s *shape)
-	walk = func(path string, s *shape) {
+func shapes() map[string]*field.Shape {
+	found := map[string]*field.Shape{}
+	var walk func(path string, s *field.Shape)
+	walk = func(path string, s *field.Shape) {
 		found[path] = s
-		for _, f := range s.fields {
-			if inner := shapeOf(f.codec); inner != nil {
-				walk(path+"."+f.name, inner)
+		for _, f := range s.Fields {
+			if inner := f.Shape(); inner != nil {
+				walk(path+"."+f.Name, inner)
 			}
 		}
 	}
-	for _, s := range []*shape{modelDocument, policyDocument, rolloutDocument} {
-		walk(s.name, s)
+	for _, s := range []*field.Shape{modelDocument, policyDocument, rolloutDocument} {
+		walk(s.Name, s)
 	}
 	return found
 }
-
-// shapeOf returns the shape of a field that is an object or a list of them.
-func shapeOf(c codec) *shape {
-	switch c := c.(type) {
-	case interface{ inside() *shape }:
-		return c.inside()
-	case lifted[Policy, Plan]:
-		return shapeOf(c.codec)
-	case lifted[Rollout, Plan]:
-		return shapeOf(c.codec)
-	}
-	return nil
-}
-
-func (c inner[T, U]) inside() *shape { return c.shape }
-
-func (c inners[T, U]) inside() *shape { return c.shape }
 
 func TestEveryRowOfTheTableIsExplained(t *testing.T) {
 	t.Parallel()
@@ -52,17 +38,17 @@ func TestEveryRowOfTheTableIsExplained(t *testing.T) {
 		t.Fatalf("only %d shapes found", len(all))
 	}
 	for path, s := range all {
-		if s.doc == "" {
+		if s.Doc == "" {
 			t.Errorf("%s has no doc", path)
 		}
-		for _, f := range s.fields {
+		for _, f := range s.Fields {
 			switch {
-			case f.doc == "" || !strings.HasSuffix(f.doc, "."):
-				t.Errorf("%s.%s: the doc is no sentence: %q", path, f.name, f.doc)
-			case f.def != "" && f.computed != "":
-				t.Errorf("%s.%s has two defaults", path, f.name)
-			case f.example == "" && shapeOf(f.codec) == nil:
-				t.Errorf("%s.%s has no example", path, f.name)
+			case f.Doc == "" || !strings.HasSuffix(f.Doc, "."):
+				t.Errorf("%s.%s: the doc is no sentence: %q", path, f.Name, f.Doc)
+			case f.Default != "" && f.Computed != "":
+				t.Errorf("%s.%s has two defaults", path, f.Name)
+			case f.Example == "" && f.Shape() == nil:
+				t.Errorf("%s.%s has no example", path, f.Name)
 			}
 		}
 	}
@@ -72,23 +58,13 @@ func TestEveryRowOfTheTableIsExplained(t *testing.T) {
 func TestTheTableReadsItsOwnDefaultsAndExamples(t *testing.T) {
 	t.Parallel()
 	for path, s := range shapes() {
-		for _, f := range s.fields {
-			for _, text := range []string{f.def, f.example} {
+		for _, f := range s.Fields {
+			for _, text := range []string{f.Default, f.Example} {
 				if text == "" {
 					continue
 				}
-				if _, list := f.codec.schema(&schemaBuilder{defs: jsonObject{}})["items"]; list && !strings.HasPrefix(text, "[") {
-					text = "[" + strings.Join(strings.Fields(text), ", ") + "]"
-				}
-				roots, problems := readYAML("table", []byte(text))
-				if len(problems) > 0 || len(roots) != 1 {
-					t.Errorf("%s.%s: %q is no YAML: %v", path, f.name, text, problems)
-					continue
-				}
-				d := &decoder{file: "table", places: map[string]Position{}}
-				f.codec.decode(d, newObject(t, path), roots[0], f.name)
-				if len(d.problems) > 0 {
-					t.Errorf("%s.%s: %q: %v", path, f.name, text, d.problems)
+				if err := f.Read(newObject(t, path), text); err != nil {
+					t.Errorf("%s.%s: %q: %v", path, f.Name, text, err)
 				}
 			}
 		}
@@ -122,13 +98,13 @@ func newObject(t *testing.T, path string) any {
 
 func TestTheDefaultDwellIsTheTables(t *testing.T) {
 	t.Parallel()
-	f, _ := stageShape.field("dwell")
-	if f.def != FormatDuration(defaultDwell) {
-		t.Errorf("the table says %s, the checks say %s", f.def, FormatDuration(defaultDwell))
+	f, _ := stageShape.Field("dwell")
+	if f.Default != FormatDuration(defaultDwell) {
+		t.Errorf("the table says %s, the checks say %s", f.Default, FormatDuration(defaultDwell))
 	}
-	f, _ = rolloutShape.field("policy")
-	if f.def != DefaultPolicy || !isPreset(DefaultPolicy) {
-		t.Errorf("the table's policy is %s, the default is %s", f.def, DefaultPolicy)
+	f, _ = rolloutShape.Field("policy")
+	if f.Default != DefaultPolicy || !isPreset(DefaultPolicy) {
+		t.Errorf("the table's policy is %s, the default is %s", f.Default, DefaultPolicy)
 	}
 }
 
@@ -236,14 +212,14 @@ func TestTheSchemaTakesWhatParseTakes(t *testing.T) {
 	for _, name := range []string{"full", "fields", "model", "stages", "gates", "rollout", "unsupported", "syntax"} {
 		for _, c := range readCases(t, "testdata/"+name+".txt") {
 			data := []byte(expandCase(c.input))
-			roots, problems := readYAML(c.title, data)
+			roots, problems := document.Read(c.title, data)
 			if len(problems) > 0 {
 				continue
 			}
 			_, _, parsed := Parse("f", data)
 			var err error
 			for _, r := range roots {
-				if e := checkSchema(root, root, r.value()); e != nil {
+				if e := checkSchema(root, root, r.Plain()); e != nil {
 					err = e
 				}
 			}
@@ -285,11 +261,11 @@ func TestTheSchemaRefusesWhatIsMistyped(t *testing.T) {
 		"a secret in the open":  "@policy\n  notify: [{slack: {urlFrom: hunter2}}]\n",
 		"an environment of two": "@policy\n  environments: [{stages: []}]\n",
 	} {
-		roots, problems := readYAML(title, []byte(expandCase(input)))
+		roots, problems := document.Read(title, []byte(expandCase(input)))
 		if len(problems) > 0 {
 			t.Fatalf("%s: %v", title, problems)
 		}
-		if err := checkSchema(root, root, roots[0].value()); err == nil {
+		if err := checkSchema(root, root, roots[0].Plain()); err == nil {
 			t.Errorf("the schema takes %s", title)
 		}
 	}

@@ -1,6 +1,10 @@
 package spec
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/belay-rollouts/belay/internal/core/spec/value"
+)
 
 // together checks what shows only when the documents of a file meet: names that
 // are used twice, and plans with all that they inherit. Documents that have
@@ -39,7 +43,7 @@ func (p *fileParser) names() {
 	once := func(kind, name string, source *Source) {
 		key := kind + " " + name
 		if name != "" && seen[key] {
-			p.keep(source, nil, Problems{source.Problem("metadata.name", fmt.Sprintf("there are two documents of kind %s with the name %s", kind, quote(name)),
+			p.keep(source, nil, Problems{source.Problem("metadata.name", fmt.Sprintf("there are two documents of kind %s with the name %s", kind, value.Quote(name)),
 				"keep one of them, or rename it")})
 		}
 		seen[key] = true

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/belay-rollouts/belay/internal/core/spec/document"
 	"github.com/belay-rollouts/belay/internal/problem"
 )
 
@@ -106,7 +107,7 @@ func (r *refuser) body(resolved Resolved) {
 		r.environment(e, i)
 	}
 	for i, g := range resolved.Gates {
-		r.gate(index("gates", i), g)
+		r.gate(document.Index("gates", i), g)
 	}
 	if len(resolved.Segments.By) > 0 {
 		r.plan("segments", "segments cannot run in this version", "leave them out")
@@ -133,7 +134,7 @@ func (r *refuser) model(resolved Resolved) {
 
 // environment refuses what belongs to one environment.
 func (r *refuser) environment(e ResolvedEnvironment, i int) {
-	path := index("environments", i)
+	path := document.Index("environments", i)
 	if e.DrillWithin > 0 {
 		r.plan(path+".requires.drillWithin", "drills cannot run in this version", "leave `requires` out")
 	}
@@ -143,7 +144,7 @@ func (r *refuser) environment(e ResolvedEnvironment, i int) {
 		path += "."
 	}
 	for j, s := range e.Stages {
-		r.stage(path+index("stages", j), s)
+		r.stage(path+document.Index("stages", j), s)
 	}
 }
 
@@ -202,7 +203,7 @@ func UnsupportedPolicy(p Policy, policies func(name string) (Policy, bool)) (Ref
 		return lookup(name, policies)
 	})
 	if problems != nil {
-		return nil, nil, problems.err()
+		return nil, nil, problems.Err()
 	}
 	f := flatten(list)
 	plan := fillPlan(f.Plan)

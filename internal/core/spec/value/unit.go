@@ -1,7 +1,23 @@
-package spec
+package value
 
 import (
 	"strings"
+)
+
+// UnitKind is where the key of a unit is read.
+type UnitKind string
+
+const (
+	// UnitRequest makes each request a unit of its own.
+	UnitRequest UnitKind = "request"
+	// UnitHeader reads a header of the request.
+	UnitHeader UnitKind = "header"
+	// UnitCookie reads a cookie.
+	UnitCookie UnitKind = "cookie"
+	// UnitQuery reads a parameter of the URL's query.
+	UnitQuery UnitKind = "query"
+	// UnitJSON reads the request's JSON body at a JSON Pointer.
+	UnitJSON UnitKind = "json"
 )
 
 // Unit is where the key of a unit (or the value of a segment) is read: the
@@ -22,18 +38,18 @@ func ParseUnit(s string) (Unit, error) {
 	}
 	kind, key, colon := strings.Cut(s, ":")
 	if !colon {
-		return Unit{}, faultf(unitForms, "%s is not a source of units", quote(s))
+		return Unit{}, Faultf(unitForms, "%s is not a source of units", Quote(s))
 	}
 	u := Unit{Kind: UnitKind(kind), Key: key}
 	switch u.Kind {
 	case UnitHeader, UnitCookie:
 		if !isToken(key) {
-			return Unit{}, faultf("write letters, digits and dashes after "+kind+":", "%s is not the name of a %s", quote(key), kind)
+			return Unit{}, Faultf("write letters, digits and dashes after "+kind+":", "%s is not the name of a %s", Quote(key), kind)
 		}
 		return u, nil
 	case UnitQuery:
 		if key == "" || len(key) > maxKey || strings.ContainsAny(key, "&=#? \t") {
-			return Unit{}, faultf("write the name of a parameter after query:", "%s is not the name of a query parameter", quote(key))
+			return Unit{}, Faultf("write the name of a parameter after query:", "%s is not the name of a query parameter", Quote(key))
 		}
 		return u, nil
 	case UnitJSON:
@@ -42,10 +58,10 @@ func ParseUnit(s string) (Unit, error) {
 		}
 		return u, nil
 	}
-	if near := nearest(kind, []string{"header", "cookie", "query", "json"}); near != "" {
-		return Unit{}, faultf("did you mean "+quote(near+":"+key)+"?", "%s is not a source of units", quote(s))
+	if near := Nearest(kind, []string{"header", "cookie", "query", "json"}); near != "" {
+		return Unit{}, Faultf("did you mean "+Quote(near+":"+key)+"?", "%s is not a source of units", Quote(s))
 	}
-	return Unit{}, faultf(unitForms, "%s is not a source of units", quote(s))
+	return Unit{}, Faultf(unitForms, "%s is not a source of units", Quote(s))
 }
 
 // String returns the form that ParseUnit reads.
@@ -66,26 +82,27 @@ func isToken(s string) bool {
 	}
 	for i := range len(s) {
 		c := s[i]
-		if !isAlphanumeric(c) && !strings.ContainsRune("!#$%&'*+-.^_`|~", rune(c)) {
+		if !IsAlphanumeric(c) && !strings.ContainsRune("!#$%&'*+-.^_`|~", rune(c)) {
 			return false
 		}
 	}
 	return true
 }
 
-func isAlphanumeric(c byte) bool {
+// IsAlphanumeric reports whether c is a letter or a digit of ASCII.
+func IsAlphanumeric(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
 }
 
 // pointerFault says why p is not a JSON Pointer (RFC 6901), or nil.
-func pointerFault(p string) *fault {
+func pointerFault(p string) *Fault {
 	const hint = "write a JSON Pointer such as json:/inputs/0/name"
 	if !strings.HasPrefix(p, "/") || len(p) > maxKey {
-		return faultf(hint, "%s is not a JSON Pointer", quote(p))
+		return Faultf(hint, "%s is not a JSON Pointer", Quote(p))
 	}
 	plain := strings.NewReplacer("~0", "", "~1", "").Replace(p)
 	if strings.Contains(plain, "~") {
-		return faultf("write ~0 for ~ and ~1 for /", "%s has a ~ that stands for nothing", quote(p))
+		return Faultf("write ~0 for ~ and ~1 for /", "%s has a ~ that stands for nothing", Quote(p))
 	}
 	return nil
 }

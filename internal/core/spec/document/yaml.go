@@ -1,4 +1,4 @@
-package spec
+package document
 
 import (
 	"errors"
@@ -11,6 +11,8 @@ import (
 	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
+
+	"github.com/belay-rollouts/belay/internal/core/spec/value"
 )
 
 // The bounds of a file. They hold before the parser runs, because its time and
@@ -27,13 +29,13 @@ const (
 
 // chunk is the text of one document and the number of lines before it.
 type chunk struct {
-	text   string
+	body   string
 	before int
 }
 
-// readYAML reads the documents of a file. Documents that are empty are left
+// Read reads the documents of a file. Documents that are empty are left
 // out; a broken document is a problem and does not hide the others.
-func readYAML(name string, data []byte) ([]*node, Problems) {
+func Read(name string, data []byte) ([]*Node, Problems) {
 	text, problems := checkText(name, data)
 	if problems != nil {
 		return nil, problems
@@ -43,13 +45,13 @@ func readYAML(name string, data []byte) ([]*node, Problems) {
 		return nil, Problems{{File: name, Message: fmt.Sprintf("the file has %d documents, more than %d", len(chunks), maxDocuments),
 			Hint: "split it into several files"}}
 	}
-	var roots []*node
+	var roots []*Node
 	tokens, size := 0, 0
 	for _, c := range chunks {
-		r := reader{file: name, before: c.before, anchors: map[string]*node{}, tokens: &tokens, nodes: &size}
-		root := r.read(c.text)
+		r := reader{file: name, before: c.before, anchors: map[string]*Node{}, tokens: &tokens, nodes: &size}
+		root := r.read(c.body)
 		problems = append(problems, r.problems...)
-		if root != nil && root.kind != nullNode {
+		if root != nil && root.Kind != Null {
 			roots = append(roots, root)
 		}
 		if tokens > maxTokens || size > maxNodes {
@@ -104,7 +106,7 @@ func splitDocuments(text string) []chunk {
 	chunks = append(chunks, chunk{b.String(), start})
 	kept := chunks[:0]
 	for _, c := range chunks {
-		if strings.TrimSpace(c.text) != "" {
+		if strings.TrimSpace(c.body) != "" {
 			kept = append(kept, c)
 		}
 	}
@@ -115,7 +117,7 @@ func splitDocuments(text string) []chunk {
 type reader struct {
 	file     string
 	before   int
-	anchors  map[string]*node
+	anchors  map[string]*Node
 	tokens   *int
 	nodes    *int
 	problems Problems
@@ -133,7 +135,7 @@ func (r *reader) report(at Position, hint, format string, args ...any) {
 }
 
 // read returns the root of a document, or nil when there is none or it is broken.
-func (r *reader) read(text string) (root *node) {
+func (r *reader) read(text string) (root *Node) {
 	defer func() {
 		if recover() != nil { // The parser is not ours; a file must never stop the server.
 			r.report(Position{r.before + 1, 1}, "write it more simply", "the document cannot be read as YAML")
@@ -257,23 +259,23 @@ func plainSyntax(message string) (plain, hint string) {
 }
 
 // convert turns the parser's tree into nodes.
-func (r *reader) convert(n ast.Node, depth int) *node {
-	out := &node{kind: nullNode, size: 1, at: Position{Line: r.before + 1, Column: 1}}
+func (r *reader) convert(n ast.Node, depth int) *Node {
+	out := &Node{Kind: Null, size: 1, At: Position{Line: r.before + 1, Column: 1}}
 	*r.nodes++
 	switch {
 	case *r.nodes > maxNodes:
-		r.tooMany(out.at)
+		r.tooMany(out.At)
 		return out
 	case n == nil || depth > 4*maxDepth:
 		return out
 	}
-	out.at = r.place(n.GetToken())
+	out.At = r.place(n.GetToken())
 	switch x := n.(type) {
 	case *ast.NullNode:
 	case *ast.MappingNode:
 		r.mapping(out, x, depth)
 	case *ast.SequenceNode:
-		out.kind = sequenceNode
+		out.Kind = Sequence
 		for _, v := range x.Values {
 			if word, ok := r.colonWord(x, v); ok {
 				*r.nodes++
@@ -283,20 +285,20 @@ func (r *reader) convert(n ast.Node, depth int) *node {
 			out.add(r.convert(v, depth+1))
 		}
 	case *ast.LiteralNode:
-		out.kind, out.quoted, out.text = scalarNode, true, x.Value.Value
+		out.Kind, out.Quoted, out.Text = Scalar, true, x.Value.Value
 	case *ast.AnchorNode:
 		return r.anchor(x, depth)
 	case *ast.AliasNode:
 		return r.alias(x)
 	case *ast.TagNode:
-		r.report(out.at, "remove it", "the tag %s is not needed", quote(x.Start.Value))
+		r.report(out.At, "remove it", "the tag %s is not needed", value.Quote(x.Start.Value))
 	case *ast.DirectiveNode:
-		r.report(out.at, "remove it", "a %% directive is not needed")
+		r.report(out.At, "remove it", "a %% directive is not needed")
 	case *ast.StringNode:
-		out.kind, out.text = scalarNode, x.Value
-		out.quoted = x.Token.Type == token.DoubleQuoteType || x.Token.Type == token.SingleQuoteType
+		out.Kind, out.Text = Scalar, x.Value
+		out.Quoted = x.Token.Type == token.DoubleQuoteType || x.Token.Type == token.SingleQuoteType
 	default:
-		out.kind, out.text = scalarNode, n.GetToken().Value
+		out.Kind, out.Text = Scalar, n.GetToken().Value
 	}
 	return out
 }
@@ -304,7 +306,7 @@ func (r *reader) convert(n ast.Node, depth int) *node {
 // colonWord mends what the parser takes apart: inside { } it reads the item
 // header:X-Country of a list as a mapping, where YAML has a single word because
 // no space follows the colon.
-func (r *reader) colonWord(list *ast.SequenceNode, item ast.Node) (*node, bool) {
+func (r *reader) colonWord(list *ast.SequenceNode, item ast.Node) (*Node, bool) {
 	m, ok := item.(*ast.MappingNode)
 	if !ok || !list.IsFlowStyle || m.IsFlowStyle || len(m.Values) != 1 {
 		return nil, false
@@ -318,11 +320,11 @@ func (r *reader) colonWord(list *ast.SequenceNode, item ast.Node) (*node, bool) 
 	if after.Position.Line != colon.Position.Line || after.Position.Column != colon.Position.Column+1 || after.Type == token.DoubleQuoteType || after.Type == token.SingleQuoteType {
 		return nil, false
 	}
-	return &node{kind: scalarNode, size: 1, at: r.place(key.Token), text: key.Value + ":" + after.Value}, true
+	return &Node{Kind: Scalar, size: 1, At: r.place(key.Token), Text: key.Value + ":" + after.Value}, true
 }
 
-func (n *node) add(item *node) {
-	n.items = append(n.items, item)
+func (n *Node) add(item *Node) {
+	n.Items = append(n.Items, item)
 	n.size += item.size
 }
 
@@ -333,25 +335,25 @@ func (r *reader) tooMany(at Position) {
 }
 
 // mapping reads the keys of a mapping; the second of two equal keys is a problem.
-func (r *reader) mapping(out *node, x *ast.MappingNode, depth int) {
-	out.kind = mappingNode
+func (r *reader) mapping(out *Node, x *ast.MappingNode, depth int) {
+	out.Kind = Mapping
 	first := map[string]int{}
 	for i, pair := range x.Values {
 		at := r.place(pair.Key.GetToken())
 		if i == 0 && !x.IsFlowStyle {
-			out.at = at
+			out.At = at
 		}
 		key, ok := r.key(pair.Key, at)
 		if !ok {
 			continue
 		}
 		if line, twice := first[key]; twice {
-			r.report(at, "keep one of them", "the key %s is written twice, first on line %d", quote(key), line)
+			r.report(at, "keep one of them", "the key %s is written twice, first on line %d", value.Quote(key), line)
 			continue
 		}
 		first[key] = at.Line
 		value := r.convert(pair.Value, depth+1)
-		out.entries = append(out.entries, entry{key, at, value})
+		out.Entries = append(out.Entries, Entry{key, at, value})
 		out.size += value.size
 	}
 }
@@ -372,19 +374,19 @@ func (r *reader) key(k ast.MapKeyNode, at Position) (string, bool) {
 }
 
 // anchor reads a value that aliases may repeat.
-func (r *reader) anchor(x *ast.AnchorNode, depth int) *node {
-	value := r.convert(x.Value, depth+1)
+func (r *reader) anchor(x *ast.AnchorNode, depth int) *Node {
+	n := r.convert(x.Value, depth+1)
 	if x.Name != nil {
-		r.anchors[x.Name.GetToken().Value] = value
+		r.anchors[x.Name.GetToken().Value] = n
 	}
-	return value
+	return n
 }
 
 // alias returns the value of an anchor. The sizes of what it repeats are
 // counted before anything walks it, so that aliases of aliases cannot explode.
-func (r *reader) alias(x *ast.AliasNode) *node {
+func (r *reader) alias(x *ast.AliasNode) *Node {
 	at := r.place(x.Start)
-	missing := &node{kind: nullNode, at: at, size: 1}
+	missing := &Node{Kind: Null, At: at, size: 1}
 	if x.Value == nil {
 		return missing
 	}

@@ -1,37 +1,42 @@
-package spec
+package document
 
 import (
 	"bytes"
 	"encoding/json"
 	"strings"
+
+	"github.com/belay-rollouts/belay/internal/core/spec/value"
 )
 
-// out is a piece of a document that is to be written, as YAML or as JSON.
-type out struct {
-	kind   nodeKind
-	text   string
-	bare   bool
-	inline bool
-	keys   []string
-	values []*out
+// Piece is a part of a document that is to be written, as YAML or as JSON.
+type Piece struct {
+	Kind Kind
+	Text string
+	// Bare values (numbers, true and false) are not quoted in JSON.
+	Bare bool
+	// Inline writes a mapping or a list on one line.
+	Inline bool
+	// Keys are those of a mapping, one for each of Values.
+	Keys   []string
+	Values []*Piece
 }
 
 // block writes a mapping as block-style YAML, one key a line.
-func (o *out) block(b *strings.Builder, indent string) {
-	for i, v := range o.values {
-		b.WriteString(indent + o.keys[i] + ":")
+func (o *Piece) block(b *strings.Builder, indent string) {
+	for i, v := range o.Values {
+		b.WriteString(indent + o.Keys[i] + ":")
 		v.below(b, indent)
 	}
 }
 
 // below writes a value after its key.
-func (o *out) below(b *strings.Builder, indent string) {
+func (o *Piece) below(b *strings.Builder, indent string) {
 	switch {
-	case o.kind == scalarNode || o.inline || len(o.values) == 0:
+	case o.Kind == Scalar || o.Inline || len(o.Values) == 0:
 		b.WriteByte(' ')
 		o.flow(b)
 		b.WriteByte('\n')
-	case o.kind == mappingNode:
+	case o.Kind == Mapping:
 		b.WriteByte('\n')
 		o.block(b, indent+"  ")
 	default:
@@ -41,10 +46,10 @@ func (o *out) below(b *strings.Builder, indent string) {
 }
 
 // items writes a list, one item after a dash.
-func (o *out) items(b *strings.Builder, indent string) {
-	for _, v := range o.values {
+func (o *Piece) items(b *strings.Builder, indent string) {
+	for _, v := range o.Values {
 		b.WriteString(indent + "- ")
-		if v.kind != mappingNode || v.inline || len(v.values) == 0 {
+		if v.Kind != Mapping || v.Inline || len(v.Values) == 0 {
 			v.flow(b)
 			b.WriteByte('\n')
 			continue
@@ -56,21 +61,21 @@ func (o *out) items(b *strings.Builder, indent string) {
 }
 
 // flow writes o on one line.
-func (o *out) flow(b *strings.Builder) {
-	switch o.kind {
-	case mappingNode:
+func (o *Piece) flow(b *strings.Builder) {
+	switch o.Kind {
+	case Mapping:
 		b.WriteByte('{')
-		for i, v := range o.values {
+		for i, v := range o.Values {
 			if i > 0 {
 				b.WriteString(", ")
 			}
-			b.WriteString(o.keys[i] + ": ")
+			b.WriteString(o.Keys[i] + ": ")
 			v.flow(b)
 		}
 		b.WriteByte('}')
-	case sequenceNode:
+	case Sequence:
 		b.WriteByte('[')
-		for i, v := range o.values {
+		for i, v := range o.Values {
 			if i > 0 {
 				b.WriteString(", ")
 			}
@@ -78,11 +83,11 @@ func (o *out) flow(b *strings.Builder) {
 		}
 		b.WriteByte(']')
 	default:
-		if o.bare || isSafe(o.text) {
-			b.WriteString(o.text)
+		if o.Bare || isSafe(o.Text) {
+			b.WriteString(o.Text)
 			return
 		}
-		b.Write(jsonText(o.text))
+		b.Write(JSONText(o.Text))
 	}
 }
 
@@ -94,11 +99,11 @@ func isSafe(text string) bool {
 	case "", "true", "false", "null", "yes", "no", "on", "off", "y", "n":
 		return false
 	}
-	if !isAlphanumeric(text[0]) && text[0] != '/' && text[0] != '_' || strings.HasSuffix(text, ":") {
+	if !value.IsAlphanumeric(text[0]) && text[0] != '/' && text[0] != '_' || strings.HasSuffix(text, ":") {
 		return false
 	}
 	for i := range len(text) {
-		if !isAlphanumeric(text[i]) && strings.IndexByte("%/.:_+-@~", text[i]) < 0 {
+		if !value.IsAlphanumeric(text[i]) && strings.IndexByte("%/.:_+-@~", text[i]) < 0 {
 			return false
 		}
 	}
@@ -120,22 +125,22 @@ func numeric(text string) bool {
 }
 
 // json writes o as JSON: numbers and truth values bare, all else as text.
-func (o *out) json(b *bytes.Buffer) {
-	switch o.kind {
-	case mappingNode:
+func (o *Piece) json(b *bytes.Buffer) {
+	switch o.Kind {
+	case Mapping:
 		b.WriteByte('{')
-		for i, v := range o.values {
+		for i, v := range o.Values {
 			if i > 0 {
 				b.WriteByte(',')
 			}
-			b.Write(jsonText(o.keys[i]))
+			b.Write(JSONText(o.Keys[i]))
 			b.WriteByte(':')
 			v.json(b)
 		}
 		b.WriteByte('}')
-	case sequenceNode:
+	case Sequence:
 		b.WriteByte('[')
-		for i, v := range o.values {
+		for i, v := range o.Values {
 			if i > 0 {
 				b.WriteByte(',')
 			}
@@ -143,16 +148,16 @@ func (o *out) json(b *bytes.Buffer) {
 		}
 		b.WriteByte(']')
 	default:
-		if o.bare {
-			b.WriteString(o.text)
+		if o.Bare {
+			b.WriteString(o.Text)
 			return
 		}
-		b.Write(jsonText(o.text))
+		b.Write(JSONText(o.Text))
 	}
 }
 
-// jsonText quotes text for JSON, which is also a double-quoted text of YAML.
-func jsonText(s string) []byte {
+// JSONText quotes text for JSON, which is also a double-quoted text of YAML.
+func JSONText(s string) []byte {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
@@ -160,4 +165,18 @@ func jsonText(s string) []byte {
 		return []byte(`""`)
 	}
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+}
+
+// YAML writes a mapping as one document.
+func (o *Piece) YAML() string {
+	var b strings.Builder
+	o.block(&b, "")
+	return b.String()
+}
+
+// JSON writes the piece as JSON.
+func (o *Piece) JSON() []byte {
+	var b bytes.Buffer
+	o.json(&b)
+	return b.Bytes()
 }

@@ -1,9 +1,9 @@
-package spec
+package value
 
 import "strings"
 
-// nearest returns the candidate that s was probably meant to be, or "".
-func nearest(s string, candidates []string) string {
+// Nearest returns the candidate that s was probably meant to be, or "".
+func Nearest(s string, candidates []string) string {
 	best, least := "", 1+max(1, len(s)/3)
 	if len(s) > 64 {
 		return ""

@@ -1,4 +1,4 @@
-package spec
+package value
 
 import (
 	"fmt"
@@ -47,32 +47,14 @@ type Bound struct {
 	Value float64
 }
 
-// fault is why a value cannot be read and what to write instead.
-type fault struct {
-	message string
-	hint    string
-}
-
-// Error returns the sentence without a place.
-func (f *fault) Error() string {
-	if f.hint == "" {
-		return f.message
-	}
-	return f.message + "; " + f.hint
-}
-
-func faultf(hint, format string, args ...any) *fault {
-	return &fault{message: fmt.Sprintf(format, args...), hint: hint}
-}
-
 // Longer numbers than these are typing errors, and would cost time to read.
 const (
 	maxIntegerDigits  = 15
 	maxFractionDigits = 30
 )
 
-// isDecimal reports whether s is digits with at most one point between them.
-func isDecimal(s string) bool {
+// IsDecimal reports whether s is digits with at most one point between them.
+func IsDecimal(s string) bool {
 	whole, frac, point := strings.Cut(s, ".")
 	if !isDigits(whole) || len(whole) > maxIntegerDigits {
 		return false
@@ -89,19 +71,19 @@ func isDigits(s string) bool {
 	return s != ""
 }
 
-// isNumber reports whether s is a number without a unit, whatever its sign.
-func isNumber(s string) bool { return isDecimal(strings.TrimLeft(s, "+-")) }
+// IsNumber reports whether s is a number without a unit, whatever its sign.
+func IsNumber(s string) bool { return IsDecimal(strings.TrimLeft(s, "+-")) }
 
-// shifted reads the decimal s times ten to the power of exp, correctly rounded.
-func shifted(s string, exp int) float64 {
+// Shifted reads the decimal s times ten to the power of exp, correctly rounded.
+func Shifted(s string, exp int) float64 {
 	v, err := strconv.ParseFloat(s+"e"+strconv.Itoa(exp), 64)
-	if err != nil { // Not reached: isDecimal bounds the digits.
+	if err != nil { // Not reached: IsDecimal bounds the digits.
 		return 0
 	}
 	return v
 }
 
-// percentText writes v times 100, so that shifted(text, -2) gives v back.
+// percentText writes v times 100, so that Shifted(text, -2) gives v back.
 func percentText(v float64) string {
 	s := strconv.FormatFloat(v, 'f', -1, 64)
 	whole, frac, _ := strings.Cut(s, ".")
@@ -121,7 +103,7 @@ func percentText(v float64) string {
 func cutPercent(s, sign string) (string, bool) {
 	number, ok := strings.CutSuffix(s, sign)
 	number = strings.TrimSuffix(number, " ")
-	return number, ok && isDecimal(number)
+	return number, ok && IsDecimal(number)
 }
 
 // ParseWeight reads a share such as 10% or 0.25%, exactly.
@@ -133,32 +115,32 @@ func ParseWeight(s string) (Weight, error) {
 	whole, frac, _ := strings.Cut(number, ".")
 	frac = strings.TrimRight(frac, "0")
 	if len(frac) > 2 {
-		return 0, faultf("write 0.01% or a multiple of it", "%s is finer than a hundredth of a percent", s)
+		return 0, Faultf("write 0.01% or a multiple of it", "%s is finer than a hundredth of a percent", s)
 	}
 	n, err := strconv.ParseUint(whole+(frac + "00")[:2], 10, 64)
 	if err != nil || n > uint64(Whole) {
-		return 0, faultf("write at most 100%", "%s is more than 100%%", s)
+		return 0, Faultf("write at most 100%", "%s is more than 100%%", s)
 	}
 	return Weight(n), nil
 }
 
 // percentFault says why s is not a percentage.
-func percentFault(s string) *fault {
+func percentFault(s string) *Fault {
 	switch {
 	case strings.HasPrefix(s, "-"):
-		return faultf("write a positive percentage", "%s is negative", s)
-	case isNumber(s):
-		return faultf(percentHint(s), "the bare number %s is ambiguous", s)
+		return Faultf("write a positive percentage", "%s is negative", s)
+	case IsNumber(s):
+		return Faultf(percentHint(s), "the bare number %s is ambiguous", s)
 	case strings.HasSuffix(s, "pp"):
-		return faultf("write a percentage such as 10%", "%s is a difference, not a share", s)
+		return Faultf("write a percentage such as 10%", "%s is a difference, not a share", s)
 	}
-	return faultf("write one such as 10%", "%s is not a percentage", quote(s))
+	return Faultf("write one such as 10%", "%s is not a percentage", Quote(s))
 }
 
 // percentHint says what a bare number may have meant: 0.05 is 5% to some.
 func percentHint(s string) string {
-	if s = strings.TrimPrefix(s, "+"); isDecimal(s) && shifted(s, 0) > 0 && shifted(s, 0) < 1 {
-		return fmt.Sprintf("write %s%% or %s%%, whichever you mean", percentText(shifted(s, 0)), s)
+	if s = strings.TrimPrefix(s, "+"); IsDecimal(s) && Shifted(s, 0) > 0 && Shifted(s, 0) < 1 {
+		return fmt.Sprintf("write %s%% or %s%%, whichever you mean", percentText(Shifted(s, 0)), s)
 	}
 	return fmt.Sprintf("write %s%% if you mean percent", s)
 }
@@ -172,7 +154,7 @@ func ParseFraction(s string) (Fraction, error) {
 	if !ok {
 		return 0, percentFault(s)
 	}
-	return Fraction(shifted(number, -2)), nil
+	return Fraction(Shifted(number, -2)), nil
 }
 
 // String returns the form that ParseFraction reads.
@@ -181,24 +163,24 @@ func (f Fraction) String() string { return percentText(float64(f)) + "%" }
 // ParseMargin reads 20% (relative to the baseline) or 0.5pp (a difference).
 func ParseMargin(s string) (Margin, error) {
 	if number, ok := cutPercent(s, "pp"); ok {
-		return Margin{Value: shifted(number, -2)}, nil
+		return Margin{Value: Shifted(number, -2)}, nil
 	}
 	if number, ok := cutPercent(s, "%"); ok {
-		return Margin{Relative: true, Value: shifted(number, -2)}, nil
+		return Margin{Relative: true, Value: Shifted(number, -2)}, nil
 	}
 	switch {
 	case strings.HasPrefix(s, "-"):
-		return Margin{}, faultf("write how much change is tolerated, without a sign", "%s is negative", s)
-	case isNumber(s):
-		return Margin{}, faultf(fmt.Sprintf("write %s%% (relative to the baseline) or %spp (a difference in percentage points)", s, s),
+		return Margin{}, Faultf("write how much change is tolerated, without a sign", "%s is negative", s)
+	case IsNumber(s):
+		return Margin{}, Faultf(fmt.Sprintf("write %s%% (relative to the baseline) or %spp (a difference in percentage points)", s, s),
 			"the bare number %s is ambiguous", s)
 	}
 	if _, err := ParseDuration(s); err == nil {
-		return Margin{}, faultf("write a percentage such as 10% (relative to the baseline), and the longest time allowed as max",
+		return Margin{}, Faultf("write a percentage such as 10% (relative to the baseline), and the longest time allowed as max",
 			"%s is a time, not a margin", s)
 	}
-	return Margin{}, faultf("write 20% (relative to the baseline) or 0.5pp (a difference in percentage points)",
-		"%s is not a margin", quote(s))
+	return Margin{}, Faultf("write 20% (relative to the baseline) or 0.5pp (a difference in percentage points)",
+		"%s is not a margin", Quote(s))
 }
 
 // String returns the form that ParseMargin reads.
@@ -213,13 +195,13 @@ func (m Margin) String() string {
 func ParseRate(s string) (Rate, error) {
 	number, per, slash := strings.Cut(s, "/")
 	seconds, known := map[string]float64{"s": 1, "m": 60, "h": 3600}[per]
-	if slash && known && isDecimal(number) {
-		return Rate(shifted(number, 0) / seconds), nil
+	if slash && known && IsDecimal(number) {
+		return Rate(Shifted(number, 0) / seconds), nil
 	}
-	if isNumber(s) {
-		return 0, faultf(fmt.Sprintf("write %s/s for requests per second", s), "the bare number %s is ambiguous", s)
+	if IsNumber(s) {
+		return 0, Faultf(fmt.Sprintf("write %s/s for requests per second", s), "the bare number %s is ambiguous", s)
 	}
-	return 0, faultf("write one such as 200/s, 30/m or 10/h", "%s is not a rate", quote(s))
+	return 0, Faultf("write one such as 200/s, 30/m or 10/h", "%s is not a rate", Quote(s))
 }
 
 // String returns a form that ParseRate reads.
@@ -238,27 +220,27 @@ var byteUnits = []struct {
 // Which of them a metric takes is checked where the metric is known.
 func ParseBound(s string) (Bound, error) {
 	if number, ok := cutPercent(s, "%"); ok {
-		return Bound{Unit: BoundPercent, Value: shifted(number, -2)}, nil
+		return Bound{Unit: BoundPercent, Value: Shifted(number, -2)}, nil
 	}
-	if isDecimal(s) {
-		return Bound{Unit: BoundNumber, Value: shifted(s, 0)}, nil
+	if IsDecimal(s) {
+		return Bound{Unit: BoundNumber, Value: Shifted(s, 0)}, nil
 	}
 	for _, u := range byteUnits {
-		if number, ok := strings.CutSuffix(s, u.name); ok && isDecimal(number) {
-			b := Bound{Unit: BoundBytes, Value: shifted(number, 0) * u.size}
+		if number, ok := strings.CutSuffix(s, u.name); ok && IsDecimal(number) {
+			b := Bound{Unit: BoundBytes, Value: Shifted(number, 0) * u.size}
 			if b.Value > maxBoundBytes {
-				return Bound{}, faultf("write at most 512TiB", "%s is too large", s)
+				return Bound{}, Faultf("write at most 512TiB", "%s is too large", s)
 			}
 			return b, nil
 		}
 	}
 	if strings.HasPrefix(s, "-") {
-		return Bound{}, faultf("write a limit of zero or more", "%s is negative", s)
+		return Bound{}, Faultf("write a limit of zero or more", "%s is negative", s)
 	}
 	if d, err := ParseDuration(s); err == nil {
 		return Bound{Unit: BoundSeconds, Value: d.Round(time.Microsecond).Seconds()}, nil
 	}
-	return Bound{}, faultf("write one such as 5%, 800ms, 512MiB or 120", "%s is not a limit", quote(s))
+	return Bound{}, Faultf("write one such as 5%, 800ms, 512MiB or 120", "%s is not a limit", Quote(s))
 }
 
 // String returns the form that ParseBound reads.
@@ -277,13 +259,4 @@ func (b Bound) String() string {
 		}
 	}
 	return strconv.FormatFloat(b.Value, 'f', -1, 64)
-}
-
-// quote puts a user's text between quotes and cuts it where it is long.
-func quote(s string) string {
-	const most = 60
-	if len(s) > most {
-		s = strings.ToValidUTF8(s[:most], "") + "…"
-	}
-	return strconv.Quote(s)
 }

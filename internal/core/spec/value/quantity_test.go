@@ -1,4 +1,4 @@
-package spec_test
+package value_test
 
 import (
 	"testing"
@@ -6,16 +6,16 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/belay-rollouts/belay/internal/core/spec"
+	"github.com/belay-rollouts/belay/internal/core/spec/value"
 )
 
 func TestWeightsAreExact(t *testing.T) {
 	t.Parallel()
-	for text, want := range map[string]spec.Weight{
+	for text, want := range map[string]value.Weight{
 		"0%": 0, "0.01%": 1, "0.1%": 10, "1%": 100, "1.5%": 150, "33.33%": 3333, "29.29%": 2929, "99.99%": 9999,
 		"100%": 10_000, "100.00%": 10_000, "0100%": 10_000, "10 %": 1000, "12.340%": 1234,
 	} {
-		if got, err := spec.ParseWeight(text); err != nil || got != want {
+		if got, err := value.ParseWeight(text); err != nil || got != want {
 			t.Errorf("ParseWeight(%q) = %d, %v, want %d", text, got, err, want)
 		}
 	}
@@ -37,7 +37,7 @@ func TestWeightsAreExact(t *testing.T) {
 		"NaN%":             `"NaN%" is not a percentage; write one such as 10%`,
 		"0000000000000001": `"0000000000000001" is not a percentage; write one such as 10%`,
 	} {
-		if got, err := spec.ParseWeight(text); err == nil || err.Error() != want {
+		if got, err := value.ParseWeight(text); err == nil || err.Error() != want {
 			t.Errorf("ParseWeight(%q) = %v, %v, want error %q", text, got, err, want)
 		}
 	}
@@ -45,8 +45,8 @@ func TestWeightsAreExact(t *testing.T) {
 
 func TestEveryWeightIsReadAsItIsWritten(t *testing.T) {
 	t.Parallel()
-	for w := spec.Weight(0); w <= spec.Whole; w++ {
-		if got, err := spec.ParseWeight(w.String()); err != nil || got != w {
+	for w := value.Weight(0); w <= value.Whole; w++ {
+		if got, err := value.ParseWeight(w.String()); err != nil || got != w {
 			t.Fatalf("%d is written %s and read as %d, %v", w, w, got, err)
 		}
 	}
@@ -59,7 +59,7 @@ func TestDurations(t *testing.T) {
 		"1h30m": 90 * time.Minute, "1d12h": 36 * time.Hour, "1.5h": 90 * time.Minute, "0.5ms": 500 * time.Microsecond,
 		"1m0.25s": 60250 * time.Millisecond, "3650d": 87600 * time.Hour, "0.000001ms": time.Nanosecond,
 	} {
-		if got, err := spec.ParseDuration(text); err != nil || got != want {
+		if got, err := value.ParseDuration(text); err != nil || got != want {
 			t.Errorf("ParseDuration(%q) = %v, %v, want %v", text, got, err, want)
 		}
 	}
@@ -77,7 +77,7 @@ func TestDurations(t *testing.T) {
 		"3651d":   "3651d is longer than ten years; write at most 3650d",
 		"3650d1s": "3650d1s is longer than ten years; write at most 3650d",
 	} {
-		if got, err := spec.ParseDuration(text); err == nil || err.Error() != want {
+		if got, err := value.ParseDuration(text); err == nil || err.Error() != want {
 			t.Errorf("ParseDuration(%q) = %v, %v, want error %q", text, got, err, want)
 		}
 	}
@@ -89,7 +89,7 @@ func TestDurationsAreWrittenAsPeopleWriteThem(t *testing.T) {
 		"0s": 0, "24h": 24 * time.Hour, "48h": 48 * time.Hour, "72h": 72 * time.Hour, "7d": 168 * time.Hour,
 		"1h30m": 90 * time.Minute, "800ms": 800 * time.Millisecond, "1m0.5ms": time.Minute + 500*time.Microsecond,
 	} {
-		if got := spec.FormatDuration(d); got != want {
+		if got := value.FormatDuration(d); got != want {
 			t.Errorf("FormatDuration(%d) = %s, want %s", d, got, want)
 		}
 	}
@@ -99,47 +99,47 @@ func TestQuantitiesAreReadAsTheyAreWritten(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		d := time.Duration(rapid.Int64Range(0, int64(3650*24*time.Hour)).Draw(t, "duration"))
-		if got, err := spec.ParseDuration(spec.FormatDuration(d)); err != nil || got != d {
-			t.Fatalf("duration %d is written %s and read as %d, %v", d, spec.FormatDuration(d), got, err)
+		if got, err := value.ParseDuration(value.FormatDuration(d)); err != nil || got != d {
+			t.Fatalf("duration %d is written %s and read as %d, %v", d, value.FormatDuration(d), got, err)
 		}
-		f := spec.Fraction(rapid.Float64Range(1e-9, 1).Draw(t, "fraction"))
-		if got, err := spec.ParseFraction(f.String()); err != nil || got != f {
+		f := value.Fraction(rapid.Float64Range(1e-9, 1).Draw(t, "fraction"))
+		if got, err := value.ParseFraction(f.String()); err != nil || got != f {
 			t.Fatalf("fraction %v is written %s and read as %v, %v", float64(f), f, float64(got), err)
 		}
-		m := spec.Margin{Relative: rapid.Bool().Draw(t, "relative"), Value: rapid.Float64Range(1e-9, 100).Draw(t, "margin")}
-		if got, err := spec.ParseMargin(m.String()); err != nil || got != m {
+		m := value.Margin{Relative: rapid.Bool().Draw(t, "relative"), Value: rapid.Float64Range(1e-9, 100).Draw(t, "margin")}
+		if got, err := value.ParseMargin(m.String()); err != nil || got != m {
 			t.Fatalf("margin %+v is written %s and read as %+v, %v", m, m, got, err)
 		}
 		b := boundGen(t)
-		if got, err := spec.ParseBound(b.String()); err != nil || got != b {
+		if got, err := value.ParseBound(b.String()); err != nil || got != b {
 			t.Fatalf("bound %+v is written %s and read as %+v, %v", b, b, got, err)
 		}
-		r := spec.Rate(rapid.Float64Range(1e-6, 1e6).Draw(t, "rate"))
-		if got, err := spec.ParseRate(r.String()); err != nil || got != r {
+		r := value.Rate(rapid.Float64Range(1e-6, 1e6).Draw(t, "rate"))
+		if got, err := value.ParseRate(r.String()); err != nil || got != r {
 			t.Fatalf("rate %v is written %s and read as %v, %v", float64(r), r, float64(got), err)
 		}
 	})
 }
 
-func boundGen(t *rapid.T) spec.Bound {
-	unit := rapid.SampledFrom([]spec.BoundUnit{spec.BoundPercent, spec.BoundSeconds, spec.BoundBytes, spec.BoundNumber}).Draw(t, "unit")
-	value := rapid.Float64Range(1e-6, 1e6).Draw(t, "value")
+func boundGen(t *rapid.T) value.Bound {
+	unit := rapid.SampledFrom([]value.BoundUnit{value.BoundPercent, value.BoundSeconds, value.BoundBytes, value.BoundNumber}).Draw(t, "unit")
+	amount := rapid.Float64Range(1e-6, 1e6).Draw(t, "value")
 	switch unit {
-	case spec.BoundSeconds:
-		value = time.Duration(rapid.Int64Range(0, int64(3650*24*time.Hour)).Draw(t, "time")).Round(time.Microsecond).Seconds()
-	case spec.BoundBytes:
-		value = float64(rapid.Int64Range(0, 1<<40).Draw(t, "bytes"))
-	case spec.BoundPercent, spec.BoundNumber:
+	case value.BoundSeconds:
+		amount = time.Duration(rapid.Int64Range(0, int64(3650*24*time.Hour)).Draw(t, "time")).Round(time.Microsecond).Seconds()
+	case value.BoundBytes:
+		amount = float64(rapid.Int64Range(0, 1<<40).Draw(t, "bytes"))
+	case value.BoundPercent, value.BoundNumber:
 	}
-	return spec.Bound{Unit: unit, Value: value}
+	return value.Bound{Unit: unit, Value: amount}
 }
 
 func TestMargins(t *testing.T) {
 	t.Parallel()
-	for text, want := range map[string]spec.Margin{
+	for text, want := range map[string]value.Margin{
 		"20%": {Relative: true, Value: 0.2}, "0.5pp": {Value: 0.005}, "4 pp": {Value: 0.04}, "150%": {Relative: true, Value: 1.5}, "0.1%": {Relative: true, Value: 0.001},
 	} {
-		if got, err := spec.ParseMargin(text); err != nil || got != want {
+		if got, err := value.ParseMargin(text); err != nil || got != want {
 			t.Errorf("ParseMargin(%q) = %+v, %v, want %+v", text, got, err, want)
 		}
 	}
@@ -149,7 +149,7 @@ func TestMargins(t *testing.T) {
 		"50ms": "50ms is a time, not a margin; write a percentage such as 10% (relative to the baseline), and the longest time allowed as max",
 		"many": `"many" is not a margin; write 20% (relative to the baseline) or 0.5pp (a difference in percentage points)`,
 	} {
-		if got, err := spec.ParseMargin(text); err == nil || err.Error() != want {
+		if got, err := value.ParseMargin(text); err == nil || err.Error() != want {
 			t.Errorf("ParseMargin(%q) = %v, %v, want error %q", text, got, err, want)
 		}
 	}
@@ -157,16 +157,16 @@ func TestMargins(t *testing.T) {
 
 func TestBoundsAndRates(t *testing.T) {
 	t.Parallel()
-	for text, want := range map[string]spec.Bound{
-		"5%": {spec.BoundPercent, 0.05}, "800ms": {spec.BoundSeconds, 0.8}, "1s500ms": {spec.BoundSeconds, 1.5},
-		"120": {spec.BoundNumber, 120}, "0.5": {spec.BoundNumber, 0.5}, "512MiB": {spec.BoundBytes, 512 << 20}, "10B": {spec.BoundBytes, 10},
+	for text, want := range map[string]value.Bound{
+		"5%": {value.BoundPercent, 0.05}, "800ms": {value.BoundSeconds, 0.8}, "1s500ms": {value.BoundSeconds, 1.5},
+		"120": {value.BoundNumber, 120}, "0.5": {value.BoundNumber, 0.5}, "512MiB": {value.BoundBytes, 512 << 20}, "10B": {value.BoundBytes, 10},
 	} {
-		if got, err := spec.ParseBound(text); err != nil || got != want {
+		if got, err := value.ParseBound(text); err != nil || got != want {
 			t.Errorf("ParseBound(%q) = %+v, %v, want %+v", text, got, err, want)
 		}
 	}
-	for text, want := range map[string]spec.Rate{"200/s": 200, "30/m": 0.5, "0.5/s": 0.5, "3600/h": 1} {
-		if got, err := spec.ParseRate(text); err != nil || got != want {
+	for text, want := range map[string]value.Rate{"200/s": 200, "30/m": 0.5, "0.5/s": 0.5, "3600/h": 1} {
+		if got, err := value.ParseRate(text); err != nil || got != want {
 			t.Errorf("ParseRate(%q) = %v, %v, want %v", text, got, err, want)
 		}
 	}
@@ -175,7 +175,7 @@ func TestBoundsAndRates(t *testing.T) {
 		"200/d": `"200/d" is not a rate; write one such as 200/s, 30/m or 10/h`,
 		"/s":    `"/s" is not a rate; write one such as 200/s, 30/m or 10/h`,
 	} {
-		if got, err := spec.ParseRate(text); err == nil || err.Error() != want {
+		if got, err := value.ParseRate(text); err == nil || err.Error() != want {
 			t.Errorf("ParseRate(%q) = %v, %v, want error %q", text, got, err, want)
 		}
 	}
@@ -184,7 +184,7 @@ func TestBoundsAndRates(t *testing.T) {
 		"600TiB": "600TiB is too large; write at most 512TiB",
 		"5 GB":   `"5 GB" is not a limit; write one such as 5%, 800ms, 512MiB or 120`,
 	} {
-		if got, err := spec.ParseBound(text); err == nil || err.Error() != want {
+		if got, err := value.ParseBound(text); err == nil || err.Error() != want {
 			t.Errorf("ParseBound(%q) = %v, %v, want error %q", text, got, err, want)
 		}
 	}
@@ -192,11 +192,11 @@ func TestBoundsAndRates(t *testing.T) {
 
 func TestUnits(t *testing.T) {
 	t.Parallel()
-	for text, want := range map[string]spec.Unit{
-		"request": {Kind: spec.UnitRequest}, "header:X-User-Id": {spec.UnitHeader, "X-User-Id"}, "cookie:session": {spec.UnitCookie, "session"},
-		"query:user": {spec.UnitQuery, "user"}, "json:/inputs/0/name": {spec.UnitJSON, "/inputs/0/name"}, "json:/a~1b": {spec.UnitJSON, "/a~1b"},
+	for text, want := range map[string]value.Unit{
+		"request": {Kind: value.UnitRequest}, "header:X-User-Id": {value.UnitHeader, "X-User-Id"}, "cookie:session": {value.UnitCookie, "session"},
+		"query:user": {value.UnitQuery, "user"}, "json:/inputs/0/name": {value.UnitJSON, "/inputs/0/name"}, "json:/a~1b": {value.UnitJSON, "/a~1b"},
 	} {
-		got, err := spec.ParseUnit(text)
+		got, err := value.ParseUnit(text)
 		if err != nil || got != want {
 			t.Errorf("ParseUnit(%q) = %+v, %v, want %+v", text, got, err, want)
 		}
@@ -205,7 +205,7 @@ func TestUnits(t *testing.T) {
 		}
 	}
 	for _, text := range []string{"", "Request", "header:", "header:a b", "cookie:a=b", "query:a&b", "json:", "json:a", "body:/x", "request:x"} {
-		if got, err := spec.ParseUnit(text); err == nil {
+		if got, err := value.ParseUnit(text); err == nil {
 			t.Errorf("ParseUnit(%q) = %+v, want an error", text, got)
 		}
 	}

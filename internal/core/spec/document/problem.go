@@ -1,4 +1,4 @@
-package spec
+package document
 
 import (
 	"cmp"
@@ -52,8 +52,8 @@ func (p Problem) Error() string {
 // ProblemCode says that a mistake in a file is the caller's.
 func (p Problem) ProblemCode() problem.Code { return problem.Invalid }
 
-// Problems are all mistakes that were found, in the order of the file. It is
-// the error that Parse and Resolve return.
+// Problems are all mistakes that were found, in the order of the file.
+// They are one error.
 type Problems []Problem
 
 // Error returns the problems, one a line.
@@ -68,8 +68,8 @@ func (ps Problems) Error() string {
 // ProblemCode says that mistakes in a file are the caller's.
 func (ps Problems) ProblemCode() problem.Code { return problem.Invalid }
 
-// err returns the problems sorted by place, each once, and nil when there are none.
-func (ps Problems) err() error {
+// Err returns the problems sorted by place, each once, and nil when there are none.
+func (ps Problems) Err() error {
 	if len(ps) == 0 {
 		return nil
 	}
@@ -85,33 +85,4 @@ func (ps Problems) err() error {
 		seen[p] = true
 	}
 	return once
-}
-
-// Caution is the stable name of a kind of Warning.
-type Caution string
-
-const (
-	// Unguarded means that no gate can roll the rollout back.
-	Unguarded Caution = "Unguarded"
-	// UnguardedAtEnd means that nothing is compared after the last increase,
-	// because no baseline traffic is held back.
-	UnguardedAtEnd Caution = "UnguardedAtEnd"
-	// ManyGates means that there are more gates than a rollout can decide well.
-	ManyGates Caution = "ManyGates"
-	// NotKept means that a preset asks for something that this version leaves out.
-	NotKept Caution = "NotKept"
-)
-
-// Warning is something that is allowed and that its author should know.
-type Warning struct {
-	Caution Caution `json:"caution"`
-	Problem
-}
-
-// sortWarnings puts warnings into the order of the file.
-func sortWarnings(ws []Warning) []Warning {
-	slices.SortStableFunc(ws, func(a, b Warning) int {
-		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column), cmp.Compare(a.Path, b.Path))
-	})
-	return slices.Compact(ws)
 }

@@ -1,4 +1,4 @@
-package spec
+package value
 
 import (
 	"fmt"
@@ -32,12 +32,12 @@ func ParseDuration(s string) (time.Duration, error) {
 	for rest != "" {
 		number, unit, after := cutQuantity(rest)
 		at := unitIndex(unit)
-		if at < next || !isDecimal(number) {
-			return 0, faultf("write one such as 30m, 2h, 7d, 800ms or 1h30m", "%s is not a duration", quote(s))
+		if at < next || !IsDecimal(number) {
+			return 0, Faultf("write one such as 30m, 2h, 7d, 800ms or 1h30m", "%s is not a duration", Quote(s))
 		}
 		part, ok := times(number, durationUnits[at].size)
 		if !ok || part > maxDuration-total {
-			return 0, faultf("write at most 3650d", "%s is longer than ten years", s)
+			return 0, Faultf("write at most 3650d", "%s is longer than ten years", s)
 		}
 		total, next, rest = total+part, at+1, after
 	}
@@ -45,14 +45,14 @@ func ParseDuration(s string) (time.Duration, error) {
 }
 
 // notDuration answers the usual mistakes with their own sentences.
-func notDuration(s string) *fault {
+func notDuration(s string) *Fault {
 	switch {
 	case strings.HasPrefix(s, "-"):
-		return faultf("write a duration without a sign", "%s is negative", quote(s))
-	case isNumber(s):
-		return faultf(fmt.Sprintf("write %ss, %sm or %sh", s, s, s), "the bare number %s is ambiguous", s)
+		return Faultf("write a duration without a sign", "%s is negative", Quote(s))
+	case IsNumber(s):
+		return Faultf(fmt.Sprintf("write %ss, %sm or %sh", s, s, s), "the bare number %s is ambiguous", s)
 	case s == "":
-		return faultf("write one such as 30m", "a duration is missing")
+		return Faultf("write one such as 30m", "a duration is missing")
 	}
 	return nil
 }
