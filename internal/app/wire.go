@@ -1,0 +1,96 @@
+package app
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+
+	"github.com/belay-rollouts/belay/internal/adapter/embedded"
+	"github.com/belay-rollouts/belay/internal/adapter/sqlite"
+	"github.com/belay-rollouts/belay/internal/command"
+	"github.com/belay-rollouts/belay/internal/command/preflight"
+	"github.com/belay-rollouts/belay/internal/controller"
+	"github.com/belay-rollouts/belay/internal/core/assignment"
+	"github.com/belay-rollouts/belay/internal/core/split"
+	"github.com/belay-rollouts/belay/internal/httpapi"
+	"github.com/belay-rollouts/belay/internal/ledger"
+	"github.com/belay-rollouts/belay/internal/router"
+)
+
+// wire builds every part and hands each what it needs. All adapters there are
+// are named here: sqlite keeps, embedded moves the traffic, preflight looks at
+// candidates over HTTP.
+func (a *App) wire(ctx context.Context) error {
+	var err error
+	if a.store, err = sqlite.Open(ctx, a.settings.Data); err != nil {
+		return err
+	}
+	a.onStop("store", func(context.Context) error { return a.store.Close() })
+	signer, err := a.signer(ctx)
+	if err != nil {
+		return err
+	}
+	a.router = router.New(router.Options{Signer: signer, Log: a.log})
+	target := embedded.New(a.router)
+	a.ledger = ledger.New(ledger.Options{Store: a.store, Target: target, Signer: signer, Log: a.log})
+	hub, metrics := command.NewHub(), httpapi.NewMetrics()
+	a.controller = controller.New(controller.Options{
+		Store: a.store, Target: target, Ledger: a.ledger, Log: a.log, Tick: a.settings.Tick,
+		Changed: func(c controller.Change) {
+			a.count(metrics, c)
+			hub.Changed(c)
+		},
+	})
+	engine := command.New(command.Options{
+		Store: a.store, Controller: a.controller, Ledger: a.ledger, Hub: hub, Preflight: preflight.New(), Log: a.log,
+	})
+	metrics.WatchRollouts(engine)
+	metrics.WatchRouter(a.routed)
+	a.handler = httpapi.New(httpapi.Options{
+		Engine: engine, Answers: a.store, Metrics: metrics, Log: a.log, LocalOnly: !a.settings.InsecureAdmin,
+		Checks: []httpapi.Check{{Name: "store", Do: a.store.Ping}, {Name: "evidence", Do: func(context.Context) error { return a.ledger.Failing() }}},
+	})
+	return nil
+}
+
+// signer signs assignment tokens with a key that outlives the process, so that
+// an outcome finds its exposure after a restart.
+func (a *App) signer(ctx context.Context) (*assignment.Signer, error) {
+	proposed := make([]byte, assignment.KeySize)
+	if _, err := rand.Read(proposed); err != nil {
+		return nil, fmt.Errorf("draw a signing key: %w", err)
+	}
+	key, err := a.store.Secret(ctx, "assignment", proposed)
+	if err != nil {
+		return nil, fmt.Errorf("read the signing key: %w", err)
+	}
+	return assignment.NewSigner(key), nil
+}
+
+// count tells the metrics of a stored decision.
+func (a *App) count(m *httpapi.Metrics, c controller.Change) {
+	if !c.Decided {
+		return
+	}
+	if live, ok := a.controller.Live(c.ID); ok {
+		m.Decided(live.Record.Last.Kind, live.Record.Last.Reason)
+	}
+}
+
+// classes name the classes of status that the router counts by.
+var classes = [router.Classes]string{"none", "1xx", "2xx", "3xx", "4xx", "5xx"}
+
+// routed are the router's own counts, for the metrics.
+func (a *App) routed() []httpapi.RouterCount {
+	var out []httpapi.RouterCount
+	for model, stats := range a.router.Stats().Models {
+		for arm := range split.Arms {
+			for class, n := range stats[arm] {
+				if n > 0 {
+					out = append(out, httpapi.RouterCount{Model: model, Arm: arm.String(), Class: classes[class], Requests: n})
+				}
+			}
+		}
+	}
+	return out
+}
