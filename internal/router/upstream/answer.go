@@ -90,16 +90,10 @@ func (b *answerBody) fail(err error) error {
 	return b.err
 }
 
-// finish ends a body that was read whole, and gives the connection back if the
-// whole request was sent and nothing follows the answer.
+// finish ends a body that was read whole.
 func (b *answerBody) finish() {
 	b.err = io.EOF
-	x := b.x
-	if b.keep && x.finished() && x.conn.br.Buffered() == 0 && x.unwatch() {
-		x.endpoint.pool.put(x.conn)
-		return
-	}
-	x.abort()
+	b.x.end(b.keep)
 }
 
 // Close gives the answer up. A connection whose answer has wholly arrived is

@@ -33,7 +33,7 @@ func (c *chunks) read(br *bufio.Reader, p []byte) (int, error) {
 
 // next begins the next chunk.
 func (c *chunks) next(br *bufio.Reader) error {
-	l := &lines{br: br, left: c.limit}
+	l := &lines{br: br, left: c.limit, crlf: true}
 	if c.begun {
 		line, err := l.next()
 		if err != nil {

@@ -23,8 +23,9 @@ type exchange struct {
 	sent    chan struct{}
 	sendErr error // good once sent is closed
 
-	mu       sync.Mutex // guards answered against the sender's deadline
-	answered bool
+	mu       sync.Mutex // between the reader of the answer and the sender
+	answered bool       // the head has come
+	through  bool       // the whole answer has come, and the sender is not done
 }
 
 // run sends r and reads the head of its answer. The connection is closed when
@@ -104,6 +105,29 @@ func (x *exchange) answer(r *Request, h *head, sendErr error) *Answer {
 		b.toClose, b.keep = true, false
 	}
 	return a
+}
+
+// end ends an exchange whose answer was read whole. The connection is kept if
+// reusable says so, the whole request was sent and nothing follows the answer.
+// A stream that is not sent to its end yet decides that at its end.
+func (x *exchange) end(reusable bool) {
+	x.mu.Lock()
+	if reusable && x.sending() {
+		x.through = true
+		x.mu.Unlock()
+		return
+	}
+	x.mu.Unlock()
+	x.release(reusable && (x.sent == nil || x.sendErr == nil))
+}
+
+// release gives the connection back, or closes it.
+func (x *exchange) release(reusable bool) {
+	if reusable && x.conn.br.Buffered() == 0 && x.unwatch() {
+		x.endpoint.pool.put(x.conn)
+		return
+	}
+	x.abort()
 }
 
 // abort gives the exchange up: nothing more is sent or read.

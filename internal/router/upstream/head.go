@@ -32,6 +32,7 @@ type lines struct {
 	left int
 	long []byte // a line that outgrew the reader
 	any  bool   // at least one byte was read
+	crlf bool   // a bare LF ends no line
 }
 
 // next returns the next line without its end. It is good until the next call.
@@ -53,6 +54,9 @@ func (l *lines) next() ([]byte, error) {
 		if len(l.long) > 0 {
 			l.long = append(l.long, part...)
 			part = l.long
+		}
+		if n := len(part); l.crlf && (n < 2 || part[n-2] != '\r') {
+			return nil, malformed("a line of the answer ends with a bare line feed")
 		}
 		return trimEnd(part), nil
 	}
@@ -84,6 +88,9 @@ func readHead(l *lines) (*head, error) {
 	}
 	if h.chunked && h.length >= 0 {
 		return nil, malformed("the answer has both Content-Length and Transfer-Encoding")
+	}
+	if h.chunked && h.minor == 0 {
+		return nil, malformed("the answer has a Transfer-Encoding, which HTTP/1.0 does not know")
 	}
 	return h, nil
 }

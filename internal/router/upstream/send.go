@@ -136,25 +136,33 @@ func (x *exchange) stream(head []byte, b *Body) error {
 	}
 	x.source, x.sent = src, make(chan struct{})
 	b.senders.Go(func() {
-		x.sendErr = x.copyBody(src, b)
+		err := x.copyBody(src, b)
 		_ = src.Close()
-		close(x.sent)
-		x.bound()
+		x.endSending(err)
 	})
 	return nil
 }
 
-// bound sets the deadline of the head, unless the head has come: the wait for
-// it begins with the last byte of the request, and a body that could not be
-// read ends it.
-func (x *exchange) bound() {
+// endSending ends a stream. The wait for the head begins with the last byte of
+// the request, and a body that could not be read ends it. Where the whole answer
+// has come already, the connection is free now.
+func (x *exchange) endSending(err error) {
 	x.mu.Lock()
-	defer x.mu.Unlock()
-	if x.answered {
-		return
+	x.sendErr = err
+	close(x.sent)
+	if !x.answered {
+		x.boundHead(err)
 	}
+	through := x.through
+	x.mu.Unlock()
+	if through {
+		x.release(err == nil)
+	}
+}
+
+func (x *exchange) boundHead(err error) {
 	until := time.Now().Add(x.endpoint.limits.Head)
-	if KindOf(x.sendErr) == Unsent {
+	if KindOf(err) == Unsent {
 		until = past
 	}
 	_ = x.conn.SetReadDeadline(until)
@@ -214,31 +222,24 @@ func (x *exchange) endChunks(b *Body) error {
 	return err
 }
 
-// finished reports whether the request was sent whole, without waiting.
-func (x *exchange) finished() bool {
+// sending reports whether the request is still being sent, without waiting.
+func (x *exchange) sending() bool {
 	if x.sent == nil {
-		return true
+		return false
 	}
 	select {
 	case <-x.sent:
-		return x.sendErr == nil
-	default:
 		return false
+	default:
+		return true
 	}
 }
 
 // unsent returns the failure of the caller's side of the body, if that is why
 // the exchange failed.
 func (x *exchange) unsent() error {
-	if x.sent == nil {
-		return nil
-	}
-	select {
-	case <-x.sent:
-		if KindOf(x.sendErr) == Unsent {
-			return x.sendErr
-		}
-	default:
+	if x.sent != nil && !x.sending() && KindOf(x.sendErr) == Unsent {
+		return x.sendErr
 	}
 	return nil
 }
