@@ -270,3 +270,101 @@ func TestTheSchemaRefusesWhatIsMistyped(t *testing.T) {
 		}
 	}
 }
+
+func TestShapesThatDifferHaveNamesThatDifferInTheSchema(t *testing.T) {
+	t.Parallel()
+	names := map[string]*field.Shape{}
+	for path, s := range shapes() {
+		name := s.Def
+		if name == "" {
+			name = s.Name
+		}
+		same := names[name] == nil || names[name] == s || name == "metadata"
+		if !same {
+			t.Errorf("%s: another shape is called %s too", path, name)
+		}
+		names[name] = s
+	}
+}
+
+// TestEveryRowRefusesWhatIsOfAnotherKind reads nothing, a value, a list and a
+// mapping into each row of the table. Whatever a row takes, it takes at most
+// two of them, and refuses the rest at its own path.
+func TestEveryRowRefusesWhatIsOfAnotherKind(t *testing.T) {
+	t.Parallel()
+	rows := 0
+	for path, s := range shapes() {
+		for _, f := range s.Fields {
+			rows++
+			refused := 0
+			for _, text := range []string{"{a: null}", "{a: \"\\\"\"}", "{a: [[]]}", "{a: {\"\\\"\": 1}}"} {
+				roots, problems := document.Read("row", []byte(strings.Replace(text, "{a:", "{"+f.Name+":", 1)))
+				if len(problems) > 0 {
+					t.Fatal(problems)
+				}
+				d := field.NewDecoder("row", roots[0])
+				d.Object(&field.Shape{Name: "row", Fields: []field.Field{f}}, newObject(t, path), roots[0], "")
+				if len(d.Problems) > 0 {
+					refused++
+				}
+				for _, p := range d.Problems {
+					if !strings.HasPrefix(p.Path, f.Name) || p.Line != 1 || p.Hint == "" {
+						t.Errorf("%s.%s: %s: %+v is not at the row", path, f.Name, text, p)
+					}
+				}
+			}
+			// Lines of text may be a single quotation mark.
+			if refused < 3 {
+				t.Errorf("%s.%s refuses only %d of 4", path, f.Name, refused)
+			}
+		}
+	}
+	if rows < 150 {
+		t.Errorf("only %d rows were tried", rows)
+	}
+}
+
+// TestOnlyNamesKindsOfStagesThatExist makes one stage of each kind and asks for
+// its name.
+func TestOnlyNamesKindsOfStagesThatExist(t *testing.T) {
+	t.Parallel()
+	known := []string{}
+	for _, s := range []Stage{
+		{Weight: new(Weight(1))}, {Shadow: new(Weight(1))}, {Check: CheckContract}, {Check: CheckDataset},
+		{Check: CheckLoad}, {Check: CheckReplay}, {Check: CheckCommand},
+	} {
+		known = append(known, stageName(&s))
+	}
+	if stageName(&Stage{}) != "" {
+		t.Error("a stage that is nothing has a name")
+	}
+	for _, f := range stageShape.Fields {
+		for _, kind := range f.Only {
+			if !slices.Contains(known, kind) {
+				t.Errorf("%s belongs to %q, which is no kind of stage", f.Name, kind)
+			}
+		}
+	}
+	for name, m := range fixedMetrics {
+		for _, place := range m.places {
+			if !slices.Contains(known, place) {
+				t.Errorf("%s is measured at %q, which is no kind of stage", name, place)
+			}
+		}
+	}
+}
+
+// TestEveryOfferedMetricExists also shows that a suggestion is never wrong.
+func TestEveryOfferedMetricExists(t *testing.T) {
+	t.Parallel()
+	for _, name := range metricNames() {
+		if _, f := metricOf(Gate{Metric: name}); f != nil {
+			t.Errorf("%s is offered: %v", name, f)
+		}
+	}
+	for name := range fixedMetrics {
+		if !slices.Contains(metricNames(), name) {
+			t.Errorf("%s exists and is not offered", name)
+		}
+	}
+}
