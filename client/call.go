@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"syscall"
 	"time"
 )
 
@@ -176,6 +177,9 @@ func reasonOf(err error) error {
 		err = u.Err
 	}
 	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" {
+		if why, ok := errors.AsType[syscall.Errno](op.Err); ok {
+			return why
+		}
 		return op.Err
 	}
 	return err

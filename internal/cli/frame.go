@@ -1,0 +1,342 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/belay-rollouts/belay/client"
+)
+
+// frame draws how one rollout stands: for `status` once, for `watch` again and
+// again. It is a pure function of what it is given.
+type frame struct {
+	paint painter
+	width int // columns of the terminal
+	now   time.Time
+	wide  bool
+	// perSecond is the traffic of both arms, measured between two statuses; 0
+	// when it is not known.
+	perSecond float64
+	// hint stands at the right end of the first line.
+	hint string
+}
+
+// lines draws a rollout with the last decisions, newest first.
+func (f frame) lines(r *client.Rollout, decisions []client.DecisionHead) []string {
+	var out []string
+	out = append(out, f.header(r))
+	out = append(out, f.alarms(r)...)
+	out = append(out, f.ladder(r))
+	out = append(out, f.traffic(r)...)
+	out = append(out, "")
+	out = append(out, gateLines(r, f.paint, f.wide)...)
+	out = append(out, "")
+	out = append(out, wrap(f.exposure(r), f.width, 0)...)
+	out = append(out, f.next(r)...)
+	for i := range decisions {
+		out = append(out, f.decision(&decisions[i])...)
+	}
+	return out
+}
+
+// header says what goes where, and how far it is.
+func (f frame) header(r *client.Rollout) string {
+	left := f.paint.head(r.Model+" "+r.Baseline.Version+" -> "+r.Candidate.Version) + "   " + f.phase(r) +
+		"   " + r.Environment + " " + percent(r.Stage.AskedPercent) + "   " + span(f.age(r))
+	if r.Name != r.Model+"-"+r.Candidate.Version {
+		left += "   (" + r.Name + ")"
+	}
+	if r.Attempt > 1 {
+		left += fmt.Sprintf("   attempt %d", r.Attempt)
+	}
+	if gap := f.width - width(left) - width(f.hint); f.hint != "" && gap > 1 {
+		left += strings.Repeat(" ", gap) + f.paint.quiet(f.hint)
+	}
+	return left
+}
+
+// phase is the phase as a word with a mark before it.
+func (f frame) phase(r *client.Rollout) string {
+	switch r.Phase {
+	case client.Completed:
+		return f.paint.good("* COMPLETED")
+	case client.RolledBack:
+		return f.paint.bad("x ROLLED BACK")
+	case client.Aborted:
+		return f.paint.bad("x ABORTED")
+	case client.AwaitingApproval:
+		return f.paint.wait("? AWAITING APPROVAL")
+	case client.Holding:
+		if r.Paused != nil {
+			return f.paint.wait("= PAUSED")
+		}
+		return f.paint.wait("= HOLDING")
+	case client.Pending:
+		return f.paint.wait("- PENDING")
+	case client.Progressing:
+		return f.paint.good("> PROGRESSING")
+	}
+	return strings.ToUpper(string(r.Phase))
+}
+
+// age is how long the rollout has been, or was, under way.
+func (f frame) age(r *client.Rollout) time.Duration {
+	from, to := r.StartedAt, r.EndedAt
+	if from.IsZero() {
+		from = r.CreatedAt
+	}
+	if to.IsZero() {
+		to = f.now
+	}
+	return to.Sub(from)
+}
+
+// alarms are what nobody may overlook.
+func (f frame) alarms(r *client.Rollout) []string {
+	var out []string
+	add := func(paint func(string) string, word, text string) {
+		for i, line := range wrap(text, f.width-len(word)-3, 0) {
+			if i == 0 {
+				out = append(out, paint(" "+word+" ")+" "+line)
+				continue
+			}
+			out = append(out, strings.Repeat(" ", len(word)+3)+line)
+		}
+	}
+	final := client.Final(r.Phase)
+	if r.Unguarded != "" {
+		add(f.paint.alarm, "UNGUARDED", r.Unguarded)
+	}
+	if t := r.Traffic; t != nil && t.CutOff != nil {
+		add(f.paint.alarm, "CUT OFF", clock(t.CutOff.At, f.now)+" "+t.CutOff.Detail)
+	}
+	if r.Trouble != "" {
+		add(f.paint.alarm, "TROUBLE", r.Trouble)
+	}
+	if x := r.Fault; x != nil && !final {
+		add(f.paint.alarm, "FAULT", x.Reason+" since "+clock(x.Since, f.now))
+	}
+	if x := r.SampleRatio; x != nil && x.Mismatch && !final {
+		add(f.paint.alarm, "SAMPLE RATIO", "the arms do not get the shares that were asked for: no comparison can be trusted")
+	}
+	if x := r.Paused; x != nil && !final {
+		add(f.paint.wait, "PAUSED", "by "+x.By+" at "+clock(x.At, f.now)+because(x.Reason)+"; it is guarded all the same")
+	}
+	if len(r.Waived) > 0 {
+		add(f.paint.wait, "OVERRIDDEN", strings.Join(r.Waived, ", "))
+	}
+	return out
+}
+
+func because(reason string) string {
+	if reason == "" {
+		return ""
+	}
+	return ": " + reason
+}
+
+// ladder shows the stages, and how far the present one is.
+func (f frame) ladder(r *client.Rollout) string {
+	parts := make([]string, len(r.Ladder))
+	for i, s := range r.Ladder {
+		parts[i] = f.step(r, i, percent(s.AskedPercent))
+	}
+	return strings.Join(parts, " > ")
+}
+
+func (f frame) step(r *client.Rollout, i int, name string) string {
+	here := r.Stage.Index
+	switch {
+	case r.Phase == client.Completed || i < here && r.Phase != client.Pending:
+		return f.paint.good(name + " ok")
+	case i > here || r.Phase == client.Pending:
+		return f.paint.quiet(name)
+	case r.Phase == client.RolledBack:
+		return f.paint.bad(name + " ROLLED BACK")
+	case r.Phase == client.Aborted:
+		return f.paint.bad(name + " ABORTED")
+	}
+	return "[" + f.paint.head(name) + " " + progress(r) + "]"
+}
+
+// progress is the dwell as a bar.
+func progress(r *client.Rollout) string {
+	const cells = 10
+	s := r.Stage
+	if s.LeftSeconds <= 0 || s.DwellSeconds <= 0 {
+		return strings.Repeat("#", cells) + "  dwell over"
+	}
+	done := int(cells * (s.DwellSeconds - s.LeftSeconds) / s.DwellSeconds)
+	done = max(0, min(cells-1, done))
+	return strings.Repeat("#", done) + strings.Repeat(".", cells-done) + "  " + span(seconds(s.LeftSeconds)) + " left"
+}
+
+// traffic is what the data plane does, and how fresh the evidence is.
+func (f frame) traffic(r *client.Rollout) []string {
+	var parts []string
+	if f.perSecond > 0 {
+		parts = append(parts, fmt.Sprintf("traffic %s/s", trimmed(f.perSecond, 0)))
+	}
+	if t := r.Traffic; t != nil {
+		parts = append(parts, f.weight(r, t))
+		parts = append(parts, f.health(r.Baseline.Version, t.Baseline), f.health(r.Candidate.Version, t.Candidate))
+	}
+	if x := r.SampleRatio; x != nil && !x.Mismatch {
+		parts = append(parts, "sample ratio ok")
+	}
+	if !client.Final(r.Phase) && r.Phase != client.Pending {
+		parts = append(parts, f.fresh(seconds(r.EvidenceAgeSeconds)))
+	}
+	if n := guards(r); n > 0 && r.Unguarded == "" && !client.Final(r.Phase) {
+		parts = append(parts, "guarded by "+things(n, "gate"))
+	}
+	return flow(parts, f.width)
+}
+
+// weight is the candidate's share in force, and the measured one beside it.
+func (f frame) weight(r *client.Rollout, t *client.Traffic) string {
+	if client.Final(r.Phase) && r.Phase != client.Completed {
+		return "candidate " + percent(t.WeightPercent)
+	}
+	out := "candidate " + percent(t.WeightPercent)
+	if t.WeightPercent != r.Stage.WeightPercent && r.Phase != client.Completed && r.Phase != client.Pending {
+		return f.paint.bad(out + " (asked " + percent(r.Stage.WeightPercent) + ")")
+	}
+	if share, ok := measured(r); ok {
+		out += " (" + trimmed(share, 2) + "% measured)"
+	}
+	return out
+}
+
+// measured is the share of requests that reached the candidate at this stage,
+// in percent.
+func measured(r *client.Rollout) (float64, bool) {
+	for _, g := range r.Gates {
+		if g.Gate == "error_rate" && g.Here.CandidateExposures > 0 {
+			return 100 * g.Here.CandidateExposures / (g.Here.CandidateExposures + g.Here.BaselineExposures), true
+		}
+	}
+	return 0, false
+}
+
+func (f frame) health(version string, h client.Health) string {
+	text := version + " " + string(h.State)
+	if h.State == "ready" || h.State == "unknown" {
+		return text
+	}
+	if h.Error != "" {
+		text += " (" + h.Error + ")"
+	}
+	return f.paint.bad(text)
+}
+
+// fresh says how old the evidence is; old evidence is no evidence.
+func (f frame) fresh(age time.Duration) string {
+	text := "data " + span(age) + " old"
+	if age > 10*time.Second {
+		return f.paint.bad(text)
+	}
+	return text
+}
+
+func guards(r *client.Rollout) int {
+	n := 0
+	for _, g := range r.Gates {
+		if !g.Info && !g.Holds && g.Verdict != client.Off {
+			n++
+		}
+	}
+	return n
+}
+
+// exposure is what callers have had of the candidate.
+func (f frame) exposure(r *client.Rollout) string {
+	e := r.Exposure
+	out := "exposed " + things(e.Requests, "request")
+	if e.Units > 0 {
+		out += ", " + things(e.Units, "unit")
+	}
+	var more []string
+	if e.Shielded > 0 {
+		more = append(more, count(e.Shielded)+" answered by the baseline instead")
+	}
+	if e.Pinned > 0 {
+		more = append(more, count(e.Pinned)+" pinned")
+	}
+	if e.Unitless > 0 {
+		more = append(more, count(e.Unitless)+" without a unit")
+	}
+	if o := r.Outcomes; o != nil && o.Accepted+o.Unattributed+o.Refused > 0 {
+		more = append(more, things(o.Accepted, "outcome"))
+		if o.Unattributed > 0 {
+			more = append(more, count(o.Unattributed)+" unattributed")
+		}
+	}
+	if len(more) > 0 {
+		out += "; " + strings.Join(more, ", ")
+	}
+	return out
+}
+
+// next is what happens next, or how it ended.
+func (f frame) next(r *client.Rollout) []string {
+	var out []string
+	if e := r.Ending; e != nil {
+		out = append(out, endingText(e))
+	}
+	if r.Next == "" {
+		return out
+	}
+	for i, line := range wrap(r.Next, f.width-5, 0) {
+		if i == 0 {
+			out = append(out, f.paint.head("NEXT")+" "+line)
+			continue
+		}
+		out = append(out, "     "+line)
+	}
+	return out
+}
+
+func endingText(e *client.Ending) string {
+	text := "traffic not confirmed yet"
+	if ms := e.ConfirmedAfterMilliseconds; ms != nil {
+		text = "traffic confirmed " + trimmed(*ms, 1) + " ms after the decision"
+	}
+	if ms := e.LastRequestAfterMilliseconds; ms != nil {
+		text += "; the candidate's last request began "
+		if *ms == 0 {
+			return text + "before it"
+		}
+		return text + trimmed(*ms, 1) + " ms after it"
+	}
+	return text
+}
+
+// decision is one line of the log, as long as it needs to be.
+func (f frame) decision(d *client.DecisionHead) []string {
+	head := fmt.Sprintf("%s #%d ", clock(d.At, f.now), d.Seq)
+	var out []string
+	for i, line := range wrap(d.Sentence, f.width-2, width(head)-2) {
+		if i == 0 {
+			out = append(out, f.paint.quiet(head)+f.kind(d.Kind, line))
+			continue
+		}
+		out = append(out, "  "+line)
+	}
+	return out
+}
+
+// kind colours the word that a sentence begins with.
+func (f frame) kind(k client.DecisionKind, sentence string) string {
+	word, rest, _ := strings.Cut(sentence, " ")
+	switch k {
+	case client.DecisionRollback:
+		word = f.paint.bad(word)
+	case client.DecisionAdvance, client.DecisionComplete:
+		word = f.paint.good(word)
+	case client.DecisionHold, client.DecisionAsk:
+		word = f.paint.wait(word)
+	}
+	return strings.TrimSuffix(word+" "+rest, " ")
+}

@@ -1,0 +1,151 @@
+package cli
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/belay-rollouts/belay/client"
+)
+
+// gateLines is the table of the gates, each with its interval below it.
+func gateLines(r *client.Rollout, p painter, wide bool) []string {
+	if len(r.Gates) == 0 {
+		return []string{p.bad("no gates: nothing is compared")}
+	}
+	head := []string{"GATE", "BASE", "CAND", "CHANGE " + confidence(r), "MARGIN", "VERDICT"}
+	if wide {
+		head = append(head[:5:5], "SAMPLES C/B", "E AGAINST", "E FOR", "VERDICT")
+	}
+	for i := range head {
+		head[i] = p.head(head[i])
+	}
+	rows := [][]string{head}
+	for i := range r.Gates {
+		rows = append(rows, gateRow(&r.Gates[i], p, wide))
+	}
+	table := columns(rows)
+	lines := table[:1:1]
+	for i := range r.Gates {
+		lines = append(lines, table[i+1])
+		if below := strings.TrimRight(interval(&r.Gates[i], p)+"  "+strings.Join(notes(&r.Gates[i]), ", "), " "); below != "" {
+			lines = append(lines, "   "+strings.TrimLeft(below, " "))
+		}
+	}
+	return lines
+}
+
+// confidence names the bounds by how sure they are.
+func confidence(r *client.Rollout) string {
+	for _, g := range r.Gates {
+		if g.LogPassAt > 0 {
+			return fmt.Sprintf("[%s%% always-valid]", trimmed(100*(1-math.Exp(-g.LogPassAt)), 1))
+		}
+	}
+	return "[always-valid]"
+}
+
+func gateRow(g *client.Gate, p painter, wide bool) []string {
+	row := []string{g.Gate, level(g, atBaseline), level(g, atCandidate), change(g), g.Margin}
+	if wide {
+		row = append(
+			row, count(g.Total.CandidateExposures)+"/"+count(g.Total.BaselineExposures),
+			eValue(g.LogFail)+" of "+eValue(g.LogFailAt), eValue(g.LogPass)+" of "+eValue(g.LogPassAt),
+		)
+	}
+	return append(row, verdict(g, p))
+}
+
+// level is the metric itself at one arm.
+func level(g *client.Gate, of func(*client.Bound) *float64) string {
+	if g.Verdict == client.NoData || g.Verdict == client.Off || g.Bound == nil || of(g.Bound) == nil {
+		return "-"
+	}
+	if g.Kind == "quantile" {
+		return latency(*of(g.Bound))
+	}
+	return rate(*of(g.Bound))
+}
+
+func atBaseline(b *client.Bound) *float64  { return b.Baseline }
+func atCandidate(b *client.Bound) *float64 { return b.Candidate }
+
+// change is the estimate with its bounds; ? is a side that is not bounded yet.
+func change(g *client.Gate) string {
+	b := g.Bound
+	if b == nil || b.Estimate == nil || g.Verdict == client.NoData || g.Verdict == client.Off {
+		return "-"
+	}
+	unit := "pp"
+	if b.Relative {
+		unit = "%"
+	}
+	if b.Lower == nil && b.Upper == nil {
+		return signed(*b.Estimate) + unit
+	}
+	return fmt.Sprintf("%s%s [%s,%s]", signed(*b.Estimate), unit, side(b.Lower), side(b.Upper))
+}
+
+func side(x *float64) string {
+	if x == nil {
+		return "?"
+	}
+	return signed(*x)
+}
+
+// verdict is the word.
+func verdict(g *client.Gate, p painter) string {
+	word := strings.ToUpper(string(g.Verdict))
+	switch g.Verdict {
+	case client.Pass:
+		word = p.good(word)
+	case client.Fail:
+		word = p.bad(word)
+	case client.Undecided, client.NoData:
+		word = p.wait(word)
+	case client.Off:
+		word = p.quiet(word)
+	}
+	return word
+}
+
+// notes are what a person should know beside the verdict.
+func notes(g *client.Gate) []string {
+	var out []string
+	if len(g.Ceilings) > 0 && g.MarginValue != nil {
+		out = append(out, strings.Join(g.Ceilings, ", "))
+	}
+	if g.Verdict == client.Pass && worse(g) {
+		out = append(out, "worse, within margin")
+	}
+	if g.Verdict == client.Off && g.FromPercent > 0 {
+		out = append(out, "from "+percent(g.FromPercent))
+	}
+	if g.NeedSamples > 0 && (g.Verdict == client.Undecided || g.Verdict == client.NoData) {
+		out = append(out, count(g.NeedSamples)+" samples to go")
+	}
+	for _, note := range []struct {
+		on   bool
+		text string
+	}{
+		{g.Waived, "overridden"}, {g.Info, "info only"}, {g.Holds, "fail holds"},
+		{g.GuardOnly && !g.Info, "guard only"},
+	} {
+		if note.on {
+			out = append(out, note.text)
+		}
+	}
+	return out
+}
+
+// worse reports whether some harm is proven, although it is tolerated.
+func worse(g *client.Gate) bool {
+	b := g.Bound
+	switch {
+	case b == nil:
+		return false
+	case g.Worse == "down":
+		return b.Upper != nil && *b.Upper < 0
+	}
+	return b.Lower != nil && *b.Lower > 0
+}

@@ -1,0 +1,78 @@
+package cli
+
+import (
+	"context"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/belay-rollouts/belay/client"
+)
+
+// waiting is whether to wait for a rollout, and how long.
+type waiting struct {
+	on      bool
+	timeout time.Duration
+}
+
+func (w *waiting) flags(f *pflag.FlagSet) {
+	f.BoolVar(&w.on, "wait", false, "wait until the rollout has ended or needs a person; the exit status says which")
+	f.DurationVar(&w.timeout, "timeout", 0, "with --wait, wait at most this `time`; 0 waits for as long as it takes")
+}
+
+// waitFor follows rollouts one after another until each has ended or needs a
+// person, and ends with the status of the first that is not completed. Its
+// decisions are prose, so they go to standard error.
+func (s *session) waitFor(ctx context.Context, c *client.Client, names []string, w waiting) error {
+	if w.timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, w.timeout)
+		defer cancel()
+	}
+	worst := exitDone
+	for _, name := range names {
+		status, err := s.waitForOne(ctx, c, name)
+		if err != nil {
+			return err
+		}
+		if worst == exitDone {
+			worst = status
+		}
+	}
+	if worst != exitDone {
+		return exitError{worst}
+	}
+	return nil
+}
+
+func (s *session) waitForOne(ctx context.Context, c *client.Client, name string) (int, error) {
+	var last client.Rollout
+	broken := func(err error) { s.say("belay: %v; trying again", err) }
+	for e, err := range c.Watch(ctx, client.WatchRequest{Rollout: name, OnBreak: broken}) {
+		switch {
+		case err != nil:
+			return exitFailure, err
+		case e.Decision != nil:
+			s.say("%s", logLine(e.Rollout, e.Decision, s.now()))
+		case e.Status != nil:
+			last = *e.Status
+			if status, done := exitOf(&last); done && !confirming(&last) {
+				return status, nil
+			}
+		}
+	}
+	if context.Cause(ctx) == context.Canceled { //nolint:errorlint // The cause itself: a timeout wraps nothing.
+		return exitFailure, context.Canceled
+	}
+	status, done := exitOf(&last)
+	if !done {
+		s.say("belay: %s is not finished at the timeout; it goes on by itself, and `belay watch %s` follows it", name, name)
+	}
+	return status, nil
+}
+
+// confirming reports whether the traffic of a rollout that has ended is still
+// being read back; the stream ends when that is done.
+func confirming(r *client.Rollout) bool {
+	return client.Final(r.Phase) && (r.Ending == nil || r.Ending.ConfirmedAt.IsZero())
+}
