@@ -18,7 +18,7 @@ func LogEBernoulli(k, n, p0, phi float64, dir Dir, p Prior) float64 {
 	if !p.usable() || dir.sign() == 0 {
 		return 0
 	}
-	terms := [1]tilt{newTilt(math.Min(k, n), n, logit(p0), dir.sign())}
+	terms := [1]tilt{newTilt(min(k, n), n, logit(p0), dir.sign())}
 	ts := tilts{terms: terms[:], phi: phi}
 	return ts.logMix(p)
 }

@@ -28,13 +28,13 @@ func (s Search) Frontier(logThreshold float64, logE func(boundary float64) float
 		return none
 	}
 	reach := sign * (s.Limit - s.Start)
-	excess := func(d float64) float64 { return logE(s.Start+sign*math.Min(d, reach)) - logThreshold }
+	excess := func(d float64) float64 { return logE(s.Start+sign*min(d, reach)) - logThreshold }
 
 	below := point{0, excess(0)}
 	if below.y >= 0 {
 		return s.Start
 	}
-	above := point{math.Min(s.Step, reach), 0}
+	above := point{min(s.Step, reach), 0}
 	for stride := 1; ; stride++ {
 		above.y = excess(above.x)
 		if above.y >= 0 {
@@ -47,48 +47,46 @@ func (s Search) Frontier(logThreshold float64, logE func(boundary float64) float
 			return none
 		}
 		below = above
-		above.x = math.Min(2*above.x, reach)
+		above.x = min(2*above.x, reach)
 	}
 	return s.Start + sign*refine(below, above, excess)
 }
 
+// closeEnough is the excess over the threshold at which a search ends. It is
+// above the error of the integrals.
+const closeEnough = 1e-8
+
 // point is an argument and its value.
 type point struct{ x, y float64 }
 
-// refine narrows the bracket between below (y < 0) and above (y >= 0) and
-// returns the last point with y >= 0. It takes the regula falsi with the weights
-// of Anderson and Bjorck (BIT 13, 1973), and halves the bracket whenever that
-// has not halved it in three steps, so that a jump costs no more than a
-// bisection.
+// refine narrows the bracket between below (y < 0) and above (y >= 0) until
+// above.y is closeEnough and returns above.x. It takes the regula falsi with the
+// weights of Anderson and Bjorck (BIT 13, 1973), aimed a little above the
+// threshold so as to end on the right side of it, and halves the bracket
+// whenever that has not halved it in three steps, so that a jump costs no more
+// than a bisection.
 func refine(below, above point, f func(float64) float64) float64 {
-	low, high := below.y, above.y // the values as weighted
+	const aim = closeEnough / 2
+	low, high := below.y-aim, above.y-aim // the distances from the aim, as weighted
 	width, slow, last := math.Abs(above.x-below.x), 0, 0
 	for range 200 {
-		if above.y <= 1e-10 || math.Abs(above.x-below.x) <= 1e-15*math.Abs(above.x) {
+		if above.y <= closeEnough || math.Abs(above.x-below.x) <= 1e-14*math.Abs(above.x) {
 			break
 		}
 		x := below.x - low*(above.x-below.x)/(high-low)
-		if slow >= 3 || !(x > math.Min(below.x, above.x) && x < math.Max(below.x, above.x)) {
+		if slow >= 3 || !(x > min(below.x, above.x) && x < max(below.x, above.x)) {
 			x, slow = below.x+0.5*(above.x-below.x), 0
 			if x == below.x || x == above.x {
 				break
 			}
 		}
-		y := f(x)
-		if y >= 0 {
-			if last > 0 {
-				low *= shrink(y, above.y)
-			} else {
-				low = below.y
-			}
-			above, high, last = point{x, y}, y, 1
+		next := point{x, f(x)}
+		if next.y >= 0 {
+			low = weighted(low, below.y-aim, last > 0, next.y-aim, above.y-aim)
+			above, high, last = next, next.y-aim, 1
 		} else {
-			if last < 0 {
-				high *= shrink(y, below.y)
-			} else {
-				high = above.y
-			}
-			below, low, last = point{x, y}, y, -1
+			high = weighted(high, above.y-aim, last < 0, next.y-aim, below.y-aim)
+			below, low, last = next, next.y-aim, -1
 		}
 		slow++
 		if now := math.Abs(above.x - below.x); now <= 0.5*width {
@@ -98,13 +96,17 @@ func refine(below, above point, f func(float64) float64) float64 {
 	return above.x
 }
 
-// shrink is the weight for the end of the bracket that stays a second time,
-// when the other end's value moves from before to now.
-func shrink(now, before float64) float64 {
-	if m := 1 - now/before; m > 0 {
-		return m
+// weighted returns the weighted distance of the end of the bracket that stays,
+// when the other end's distance changes from before to now. It is lowered when
+// that end stays for a second time, and its own plain distance otherwise.
+func weighted(current, plain float64, again bool, now, before float64) float64 {
+	if !again {
+		return plain
 	}
-	return 0.5
+	if m := 1 - now/before; m > 0 {
+		return current * m
+	}
+	return current * 0.5
 }
 
 // strideInSE is the distance from an estimate, in standard errors, at which its
@@ -146,7 +148,7 @@ func (c Counts) ratioStart(ts tilts) (estimate, info float64) {
 		estimate = math.Log((n.KT+0.5)/n.NT) - math.Log((n.KC+0.5)/n.NC)
 	}
 	_, second := ts.slopeAt(estimate)
-	return estimate, math.Max(-second, 1e-3/ts.phi)
+	return estimate, max(-second, 1e-3/ts.phi)
 }
 
 // BernoulliBound returns the anytime-valid bound on the rate of k events in n
@@ -160,7 +162,7 @@ func BernoulliBound(k, n, phi, logThreshold float64, dir Dir, p Prior) float64 {
 	if !ok || !isCount(k) || !isCount(n) || n == 0 || k > n*(1+slack) || !p.usable() || sign == 0 {
 		return none
 	}
-	rate := (math.Min(k, n) + 0.5) / (n + 1)
+	rate := (min(k, n) + 0.5) / (n + 1)
 	search := Search{
 		Start: logit(rate),
 		Step:  strideInSE / math.Sqrt((n+1)*rate*(1-rate)/scale),

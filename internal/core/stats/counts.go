@@ -50,8 +50,8 @@ func (s Stratum) bounded() bool {
 
 // clamped returns the stratum with the rounding that bounded allows removed.
 func (s Stratum) clamped() Stratum {
-	s.KT = math.Min(s.KT, s.NT)
-	s.KC = math.Min(s.KC, s.NC)
+	s.KT = min(s.KT, s.NT)
+	s.KC = min(s.KC, s.NC)
 	return s
 }
 

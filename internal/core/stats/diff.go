@@ -32,7 +32,7 @@ func (c Counts) LogEDiff(a, m float64, dir Dir, p Prior) float64 {
 	}
 	logE := ps.logMix(p)
 	if dir == Down && !c.reachesDiffFloor(a) {
-		return math.Min(logE, 0)
+		return min(logE, 0)
 	}
 	return logE
 }
@@ -47,7 +47,7 @@ func (c Counts) reachesDiffFloor(a float64) bool {
 			baseline += s.NC
 		}
 	}
-	return ok && a*math.Min(candidate, baseline) >= DiffPassFloor*math.Max(phi, 1)
+	return ok && a*min(candidate, baseline) >= DiffPassFloor*max(phi, 1)
 }
 
 // profiles is a sum of profiles at the boundary a + sign*u, divided by the
@@ -237,7 +237,7 @@ func (c Counts) diffStart(m float64) (estimate, se float64, ok bool) {
 	if total == 0 {
 		return 0, 0, false
 	}
-	estimate = math.Max(-m*(1-1e-6), math.Min(estimate/total, 1-1e-6))
+	estimate = max(-m*(1-1e-6), min(estimate/total, 1-1e-6))
 	return estimate, math.Sqrt(variance*phi) / total, true
 }
 

@@ -34,7 +34,7 @@ func SandwichPhi(strata []Buckets, lam float64) float64 {
 	if math.IsNaN(lam) {
 		lam = 0
 	}
-	lam = math.Max(-maxLogRatio, math.Min(lam, maxLogRatio))
+	lam = max(-maxLogRatio, min(lam, maxLogRatio))
 	return sandwich(strata, func(s Stratum) (weight contrast, information float64) {
 		events := s.KT + s.KC
 		if events == 0 {
@@ -97,7 +97,7 @@ func BernoulliPhi(k, n []float64) float64 {
 func Dispersion(floor float64, estimates ...float64) float64 {
 	phi := floor
 	for _, e := range estimates {
-		phi = math.Max(phi, e)
+		phi = max(phi, e)
 	}
 	if math.IsNaN(phi) {
 		return math.Inf(1)
@@ -203,6 +203,6 @@ func sums(k, n []float64) (events, exposures float64, ok bool) {
 // binomialVariance returns the variance of k/n at its estimate, with half an
 // event and half a non-event added.
 func binomialVariance(k, n float64) float64 {
-	p := (math.Min(k, n) + 0.5) / (n + 1)
+	p := (min(k, n) + 0.5) / (n + 1)
 	return p * (1 - p) / n
 }

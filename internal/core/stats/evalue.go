@@ -10,7 +10,7 @@ const CapLogE = 600
 func LogSumExp(xs []float64) float64 {
 	top := math.Inf(-1)
 	for _, x := range xs {
-		top = math.Max(top, x)
+		top = max(top, x)
 	}
 	if math.IsInf(top, 0) || math.IsNaN(top) {
 		return top
@@ -58,16 +58,16 @@ func GateLogE(pooled float64, perStage []float64, stages int) float64 {
 // is capped at exp(CapLogE). Of slices of unequal length the common part
 // counts. With no positive share the answer is 0, no evidence.
 func AverageLogE(shares, logEs []float64) float64 {
-	sum, any := 0.0, false
+	sum, bets := 0.0, 0
 	for i := range min(len(shares), len(logEs)) {
 		share := shares[i]
 		if !(share > 0) || math.IsInf(share, 1) {
 			continue
 		}
 		sum += share * math.Exp(mixable(logEs[i]))
-		any = true
+		bets++
 	}
-	if !any {
+	if bets == 0 {
 		return 0
 	}
 	return math.Log(sum)
@@ -78,5 +78,5 @@ func mixable(logE float64) float64 {
 	if math.IsNaN(logE) {
 		return 0
 	}
-	return math.Min(logE, CapLogE)
+	return min(logE, CapLogE)
 }

@@ -38,11 +38,19 @@ func (c Counts) LogEIgnoreFail(lam0, level float64, p Prior) float64 {
 // e-processes is one (their maximum is not).
 //
 // p is the prior of the relative part alone, Prior3(|lam0|) as in LogERatio. A
-// candidate without errors passes after about 6/level requests.
+// candidate without errors passes after about 6/level requests. A level of 0
+// leaves the relative part alone; degenerate input gives 0 as in
+// LogEIgnoreFail.
 func (c Counts) LogEIgnorePass(lam0, level float64, p Prior) float64 {
+	if level == 0 {
+		return c.LogERatio(lam0, Down, p)
+	}
+	if !(level > 0 && level < 1) || !isFinite(lam0) || !p.usable() {
+		return 0
+	}
 	candidate := Stratum{}
 	for _, s := range c.Strata {
-		if !s.possible() {
+		if !s.possible() || !s.bounded() {
 			return 0
 		}
 		candidate.NT += s.NT
@@ -98,18 +106,27 @@ func crossing(near, far *tilt) float64 {
 		}
 		lo, hi = hi, 2*hi
 	}
+	u := hi
 	for range 100 {
-		mid := lo + 0.5*(hi-lo)
-		if mid == lo || mid == hi {
+		v := difference(u)
+		if v >= 0 {
+			lo = u
+		} else {
+			hi = u
+		}
+		s := newShift(u)
+		ofFar, _ := far.slope(s)
+		ofNear, _ := near.slope(s)
+		next := u - v/(ofFar-ofNear)
+		if !(next > lo && next < hi) {
+			next = lo + 0.5*(hi-lo)
+		}
+		if math.Abs(next-u) <= 1e-14*u {
 			break
 		}
-		if difference(mid) >= 0 {
-			lo = mid
-		} else {
-			hi = mid
-		}
+		u = next
 	}
-	return lo
+	return u
 }
 
 // lessers is a sum of lessers with a common u, divided by the dispersion.

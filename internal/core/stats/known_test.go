@@ -13,6 +13,11 @@ type known struct {
 	digits int
 }
 
+// The answers below were computed by three programs that share no code: an
+// earlier prototype, a Python program, and, where a comment says so, an
+// integration with 30 digits in arbitrary precision. Where the prototype cut an
+// integral short or stepped over a kink, the latter is what is asked for.
+
 // check fails unless every answer agrees to its printed digits.
 func check(t *testing.T, answers map[string]known) {
 	t.Helper()
@@ -54,6 +59,28 @@ func TestTheNormalMixtureGivesTheKnownAnswers(t *testing.T) {
 		"z* info 100":                  {ZBoundary(100, .05, Prior3(.5)), 3.001778, 6},
 		"z* info 1e4, tau .1":          {ZBoundary(1e4, .05, Prior3(.1)), 3.046589, 6},
 	})
+}
+
+func TestTheCriticalValueIsNearlyFlat(t *testing.T) {
+	t.Parallel()
+	infos := []float64{10, 30, 100, 1e3, 1e4, 1e5, 1e6}
+	answers := map[string]known{}
+	for _, row := range []struct {
+		tau0, alpha float64
+		z           [7]float64
+	}{
+		{.5, .05, [7]float64{3.0205, 2.9547, 3.0018, 3.0966, 3.3675, 3.6833, 3.9825}},
+		{.5, .0125, [7]float64{3.5509, 3.4476, 3.4727, 3.5378, 3.7591, 4.0424, 4.3166}},
+		{.5, .01, [7]float64{3.6270, 3.5196, 3.5414, 3.6037, 3.8184, 4.0973, 4.3680}},
+		{.1, .05, [7]float64{3.4411, 3.2266, 3.1431, 2.9599, 3.0466, 3.2455, 3.5587}},
+		{.1, .01, [7]float64{4.0657, 3.7848, 3.7235, 3.5149, 3.5790, 3.7155, 3.9860}},
+	} {
+		for i, info := range infos {
+			name := fmt.Sprintf("tau0 %v, alpha %v, info %v", row.tau0, row.alpha, info)
+			answers[name] = known{ZBoundary(info, row.alpha, Prior3(row.tau0)), row.z[i], 4}
+		}
+	}
+	check(t, answers)
 }
 
 func TestEngineRGivesTheKnownAnswers(t *testing.T) {
@@ -116,13 +143,14 @@ func TestOneSampleGivesTheKnownAnswers(t *testing.T) {
 	t.Parallel()
 	p := Prior3(.5)
 	check(t, map[string]known{
-		"8 of 200 above 1%":     {LogEBernoulli(8, 200, .01, 1, Up, Prior1(.5)), 2.997485945, 9},
-		"0 of 1000 below 1%":    {LogEBernoulli(0, 1000, .01, 1, Down, Prior1(.5)), 4.701577014, 9},
-		"0 of 1000 below 0.1%":  {LogEBernoulli(0, 1000, .001, 1, Down, p), 0.396934562, 9},
-		"0 of 3000 below 0.1%":  {LogEBernoulli(0, 3000, .001, 1, Down, p), 1.438858170, 9},
-		"0 of 5000 below 0.1%":  {LogEBernoulli(0, 5000, .001, 1, Down, p), 2.983252858, 9},
-		"A above 0.1%":          {LogEBernoulli(4, 100, .001, 1, Up, p), 7.656655270, 9},
-		"15 of 1000 above 0.1%": {LogEBernoulli(15, 1000, .001, 1, Up, p), 23.191570366, 9},
+		"8 of 200 above 1%":  {LogEBernoulli(8, 200, .01, 1, Up, Prior1(.5)), 2.997485945, 9},
+		"0 of 1000 below 1%": {LogEBernoulli(0, 1000, .01, 1, Down, Prior1(.5)), 4.701577014, 9},
+		// With 30 digits; the prototype cut the widest scale short.
+		"0 of 1000 below 0.1%":  {LogEBernoulli(0, 1000, .001, 1, Down, p), 0.39693568547, 9},
+		"0 of 3000 below 0.1%":  {LogEBernoulli(0, 3000, .001, 1, Down, p), 1.5114630702149, 9},
+		"0 of 5000 below 0.1%":  {LogEBernoulli(0, 5000, .001, 1, Down, p), 3.0022339115371, 9},
+		"A above 0.1%":          {LogEBernoulli(4, 100, .001, 1, Up, p), 7.6576695251936, 9},
+		"15 of 1000 above 0.1%": {LogEBernoulli(15, 1000, .001, 1, Up, p), 23.191570398159, 9},
 	})
 }
 
@@ -168,10 +196,10 @@ func TestEngineDGivesTheKnownAnswers(t *testing.T) {
 		"B fail, one scale": {caseB.LogEDiff(.005, 1, Up, Prior1(.005)), -0.085566871, 9},
 		"B pass, one scale": {caseB.LogEDiff(.005, 1, Down, Prior1(.005)), -1.117685535, 9},
 		"Z fail":            {z.LogEDiff(.005, 1, Up, p), -1.537917419, 9},
-		"Z pass":            {z.LogEDiff(.005, 1, Down, p), 2.349001233, 9},
+		"Z pass":            {z.LogEDiff(.005, 1, Down, p), 2.3490014408666, 9}, // with 30 digits, split at the kink
 		"Z fail, one scale": {z.LogEDiff(.005, 1, Up, Prior1(.005)), -1.877371623, 9},
 		"Z pass, one scale": {z.LogEDiff(.005, 1, Down, Prior1(.005)), 2.843998314, 9},
-		"Z2 fail":           {z2.LogEDiff(.005, 1, Up, p), 3.866696726, 9},
+		"Z2 fail":           {z2.LogEDiff(.005, 1, Up, p), 3.8666965040254, 9}, // with 30 digits, split where c leaves 0
 		"Z2 pass":           {z2.LogEDiff(.005, 1, Down, p), -1.536200104, 9},
 		"C fail":            {caseC.LogEDiff(.005, 1, Up, p), -4.032396512, 9},
 		"C pass":            {caseC.LogEDiff(.005, 1, Down, p), 22.720223135, 9},
@@ -193,7 +221,7 @@ func TestIgnoreBelowGivesTheKnownAnswers(t *testing.T) {
 	two := Counts{Strata: []Stratum{{1000, 20, 1000, 10}, {1000, 3, 99000, 0}}}
 	check(t, map[string]known{
 		"A fail":            {caseA.LogEIgnoreFail(ln12, .001, p), 2.025108795, 9},
-		"Z2 fail":           {z2.LogEIgnoreFail(ln12, .001, p), 5.998508037, 9},
+		"Z2 fail":           {z2.LogEIgnoreFail(ln12, .001, p), 6.0016971505749, 9}, // with 30 digits, split at the kink
 		"Z2 relative":       {z2.LogERatio(ln12, Up, p), 6.435781631, 9},
 		"two strata":        {two.LogEIgnoreFail(ln12, .001, p), 1.010539985, 9},
 		"two strata, ratio": {two.LogERatio(ln12, Up, p), 1.847669209, 9},

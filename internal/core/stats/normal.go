@@ -60,7 +60,7 @@ func LogENormalMix(z, info float64, p Prior) float64 {
 	if !isFinite(z) || !isFinite(info) || info < 0 || !p.usable() {
 		return 0
 	}
-	z = math.Max(-zLimit, math.Min(z, zLimit))
+	z = max(-zLimit, min(z, zLimit))
 	var terms [maxScales]float64
 	for i := range p.scales {
 		// t/(1+t) and ln(1+t) for t = tau^2*info, which itself may overflow.

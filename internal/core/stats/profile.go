@@ -26,7 +26,7 @@ func newProfile(s Stratum, b, m float64) profile {
 	s = s.clamped()
 	r := profile{kT: s.KT, fT: s.NT - s.KT, kC: s.KC, fC: s.NC - s.KC, m: m}
 	// The pooled estimate is a fair first guess.
-	r.lastB, r.lastC = b, (s.KC+math.Max(s.KT-s.NT*b, 0))/(s.NC+m*s.NT)
+	r.lastB, r.lastC = b, (s.KC+max(s.KT-s.NT*b, 0))/(s.NC+m*s.NT)
 	fit := r.fit(b)
 	r.c0, r.p0 = fit.c, fit.p
 	return r
@@ -41,12 +41,12 @@ type fit struct {
 
 // fit returns the maximiser at b, which must be strictly between -m and 1.
 func (r *profile) fit(b float64) fit {
-	lo, hi := math.Max(0, -b/r.m), math.Min(1, (1-b)/r.m)
+	lo, hi := max(0, -b/r.m), min(1, (1-b)/r.m)
 	if r.leansOnLower(b, lo) {
-		return fit{c: lo, p: math.Max(b, 0), edge: lo > 0}
+		return fit{c: lo, p: max(b, 0), edge: lo > 0}
 	}
 	if r.leansOnUpper(b, hi) {
-		return fit{c: hi, p: math.Min(b+r.m*hi, 1), edge: hi < 1}
+		return fit{c: hi, p: min(b+r.m*hi, 1), edge: hi < 1}
 	}
 	c := r.solve(b, lo, hi)
 	return fit{c: c, p: b + r.m*c}
@@ -116,8 +116,8 @@ func (r *profile) curvatures(c, p float64) (ofC, ofT float64) {
 
 // solve returns the root of the score inside (lo, hi): the one root there of a
 // cubic, found by Newton's method from where the last one was going. The error
-// of the profile is of second order in that of c, so the last step need not be
-// followed by another.
+// left after a last step of this relative size is its square, and that of the
+// profile the square of that again.
 func (r *profile) solve(b, lo, hi float64) float64 {
 	c := r.lastC + r.drift*(b-r.lastB)
 	low, high := lo, hi
@@ -142,7 +142,7 @@ func (r *profile) solve(b, lo, hi float64) float64 {
 		}
 		step := g / (ofC + m*m*ofT)
 		c += step
-		if math.Abs(step) <= 1e-7*math.Min(c-lo, hi-c) || high-low <= 1e-15*high {
+		if math.Abs(step) <= 1e-5*min(c-lo, hi-c) || high-low <= 1e-15*high {
 			break
 		}
 	}
@@ -171,16 +171,16 @@ func (r *profile) value(b float64) float64 {
 	f := r.fit(b)
 	v := 0.0
 	if r.kC > 0 {
-		v += r.kC * math.Log1p((f.c-r.c0)/r.c0)
+		v += r.kC * math.Log(f.c/r.c0)
 	}
 	if r.fC > 0 {
-		v += r.fC * math.Log1p((r.c0-f.c)/(1-r.c0))
+		v += r.fC * log1p((r.c0-f.c)/(1-r.c0))
 	}
 	if r.kT > 0 {
-		v += r.kT * math.Log1p((f.p-r.p0)/r.p0)
+		v += r.kT * math.Log(f.p/r.p0)
 	}
 	if r.fT > 0 {
-		v += r.fT * math.Log1p((r.p0-f.p)/(1-r.p0))
+		v += r.fT * log1p((r.p0-f.p)/(1-r.p0))
 	}
 	return v
 }
@@ -239,5 +239,5 @@ func (r *profile) leaves(dst []float64) []float64 {
 // score at c = 0 vanishes.
 func leavesZero(nC, nT, kT, m float64) float64 {
 	sum := nC + m*nT
-	return 2 * m * kT / (sum + math.Sqrt(math.Max(sum*sum-4*nC*m*kT, 0)))
+	return 2 * m * kT / (sum + math.Sqrt(max(sum*sum-4*nC*m*kT, 0)))
 }

@@ -19,6 +19,8 @@ type curve struct {
 	kinks []float64
 	// bends are the points near which L is smooth only over short lengths.
 	bends [2]bend
+
+	splits int // how many panels were halved
 }
 
 // bend is a point near which a curve is smooth only over lengths in proportion
@@ -71,10 +73,13 @@ func (c *curve) logMix(p Prior) float64 {
 	x := node{cuts[0], c.value(cuts[0])}
 	for _, cut := range cuts[1:] {
 		y := node{cut, c.value(cut)}
-		sum += c.panel(bumps, x, c.between(x, y), y, top, maxSplits)
+		sum += c.panel(bumps, x, c.between(x, y), y, top)
 		x = y
 	}
-	return top + math.Log(sum)
+	if logE := top + math.Log(sum); isFinite(logE) {
+		return logE
+	}
+	return 0 // Numbers so far out that the arithmetic gave up prove nothing.
 }
 
 // survey finds where the integrand of one scale has its mass. The mode is
@@ -92,11 +97,15 @@ func (c *curve) survey(tau, logW, from float64) bump {
 		b.peak = b.logC
 	}
 	_, curvature := c.slope(b.mode)
-	sd := 1 / math.Sqrt(inv-math.Min(curvature, 0))
+	sd := 1 / math.Sqrt(inv-min(curvature, 0))
 	b.hi, b.right = c.edge(&b, sd, +1)
 	b.lo, b.left = c.edge(&b, sd, -1)
 	return b
 }
+
+// modeTolerance is the gain (in nats) that a further step towards the mode must
+// promise to be taken. The mode is only used to lay out panels.
+const modeTolerance = 1e-3
 
 // mode returns the maximum of L(u) - u^2 inv/2 on [from, end] by Newton's
 // method inside a bracket.
@@ -122,7 +131,7 @@ func (c *curve) mode(inv, from float64) float64 {
 		if !(next > lo && next < hi) {
 			next = inside(lo, hi)
 		}
-		if math.Abs(next-u) <= 1e-9*next || next == lo || next == hi {
+		if math.Abs(first*(next-u)) <= modeTolerance || next == lo || next == hi {
 			return next
 		}
 		u = next
@@ -164,7 +173,7 @@ func (c *curve) edge(b *bump, sd, sign float64) (point, width float64) {
 		if h := c.height(b, end); h >= target {
 			// The side is cut off at a depth of peak-h. A Gaussian that deep
 			// there would reach the full depth at this distance:
-			return end, math.Min(room*math.Sqrt(depth/(b.peak-h)), gaussSide*sd)
+			return end, min(room*math.Sqrt(depth/(b.peak-h)), gaussSide*sd)
 		}
 	}
 	inner, outer := 0.0, room
@@ -206,13 +215,13 @@ func markInsignificant(bumps []bump) (top float64) {
 	top = math.Inf(-1)
 	best := math.Inf(-1)
 	for i := range bumps {
-		best = math.Max(best, bumps[i].logMass())
+		best = max(best, bumps[i].logMass())
 	}
 	for i := range bumps {
 		b := &bumps[i]
 		b.insignificant = b.logMass() < best-depth
 		if !b.insignificant {
-			top = math.Max(top, b.peak)
+			top = max(top, b.peak)
 		}
 	}
 	return top
@@ -230,7 +239,7 @@ func (c *curve) cuts(bumps []bump, dst []float64) []float64 {
 	lo, hi := math.Inf(1), 0.0
 	for i := range bumps {
 		if !bumps[i].insignificant {
-			lo, hi = math.Min(lo, bumps[i].lo), math.Max(hi, bumps[i].hi)
+			lo, hi = min(lo, bumps[i].lo), max(hi, bumps[i].hi)
 		}
 	}
 	dst = append(dst, lo, hi)
@@ -264,7 +273,7 @@ func (b bend) cuts(list []float64, length, sign float64) []float64 {
 		return list
 	}
 	first, last := list[0], list[len(list)-1]
-	reach := math.Max(sign*(first-b.at), sign*(last-b.at))
+	reach := max(sign*(first-b.at), sign*(last-b.at))
 	for d := length; d < reach; d *= bendGrowth {
 		list = insert(list, b.at+sign*d, 0.5*d, 0.5*d)
 	}
@@ -294,31 +303,32 @@ type node struct{ u, l float64 }
 // side of a Gaussian does.
 const fallUnit = 20
 
-// maxSplits is how often a panel is halved at most.
-const maxSplits = 40
+// maxSplits is how often panels are halved at most in one integral.
+const maxSplits = 200
 
 // panel returns the integral of the mixture from x to y, divided by exp(top);
 // mid is the node between. It takes the smallest rule that is fine enough, and
 // halves the panel where none is.
-func (c *curve) panel(bumps []bump, x, mid, y node, top float64, splits int) float64 {
+func (c *curve) panel(bumps []bump, x, mid, y node, top float64) float64 {
 	left, right := c.between(x, mid), c.between(mid, y)
 	need := 0.0
 	for i := range bumps {
-		need = math.Max(need, bumps[i].need([5]node{x, left, mid, right, y}, top))
+		need = max(need, bumps[i].need([5]node{x, left, mid, right, y}, top))
 	}
 	if need == 0 {
 		return 0
 	}
 	if c.unit > 0 {
-		need = math.Max(need, (y.u-x.u)/c.unit)
+		need = max(need, (y.u-x.u)/c.unit)
 	}
 	for r := range rules {
-		if need <= rules[r].span || splits == 0 && r == len(rules)-1 {
+		if need <= rules[r].span || c.splits >= maxSplits && r == len(rules)-1 {
 			half := 0.5 * (y.u - x.u)
 			return half * c.sum(bumps, &rules[r].rule, mid.u, half, top)
 		}
 	}
-	return c.panel(bumps, x, left, mid, top, splits-1) + c.panel(bumps, mid, right, y, top, splits-1)
+	c.splits++
+	return c.panel(bumps, x, left, mid, top) + c.panel(bumps, mid, right, y, top)
 }
 
 // between returns the node halfway between two others.
@@ -350,15 +360,18 @@ func (b *bump) need(nodes [5]node, top float64) float64 {
 	highest := floor
 	var h [5]float64
 	for i, n := range nodes {
-		h[i] = math.Max(b.at(n.u, n.l), floor)
-		highest = math.Max(highest, h[i])
+		h[i] = max(b.at(n.u, n.l), floor)
+		highest = max(highest, h[i])
 	}
 	if highest == floor {
 		return 0
 	}
-	sag := math.Max(0, math.Max(h[1]-0.5*(h[0]+h[2]), h[3]-0.5*(h[2]+h[4])))
+	sag := max(0, max(h[1]-0.5*(h[0]+h[2]), h[3]-0.5*(h[2]+h[4])))
 	fall := math.Abs(h[0] - h[4])
-	return math.Max(math.Sqrt(32*sag)/gaussSide, math.Max(fall/fallUnit, 1e-9))
+	need := max(math.Sqrt(32*sag)/gaussSide, max(fall/fallUnit, 1e-9))
+	// Far below the top a larger relative error will do; the error of a rule of
+	// n nodes goes with the 2n-th power of the width.
+	return need / (1 + (top-highest)/40)
 }
 
 // mixtureAt returns the sum of the bumps at u, given L(u) less a common top.

@@ -14,8 +14,8 @@ func randomCounts(r *rand.Rand, zeros float64) Counts {
 		p := math.Exp(-7 * r.Float64())
 		s.KT = math.Floor(s.NT * p * math.Exp(r.NormFloat64()*.3) * r.Float64() * 2)
 		s.KC = math.Floor(s.NC * p * r.Float64() * 2)
-		s.KT = math.Min(s.KT, s.NT)
-		s.KC = math.Min(s.KC, s.NC)
+		s.KT = min(s.KT, s.NT)
+		s.KC = min(s.KC, s.NC)
 		if r.Float64() < zeros {
 			s.KT = 0
 		}

@@ -63,6 +63,9 @@ func (c Counts) RatioMLE() float64 {
 		return math.Inf(1)
 	}
 	ts.phi = 1
+	if !isFinite(start) {
+		start = 0
+	}
 	return newtonRoot(start, func(lam float64) (float64, float64) { return ts.slopeAt(lam) })
 }
 

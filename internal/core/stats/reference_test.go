@@ -61,7 +61,7 @@ func (r *reference) highest(end, tau float64) (hi, at float64) {
 	for hi < end && r.log(hi) > r.log(hi/2)-1 {
 		hi *= 2
 	}
-	lo, up := 0.0, math.Min(hi, end)
+	lo, up := 0.0, min(hi, end)
 	for range 300 {
 		x, y := lo+(up-lo)/3, up-(up-lo)/3
 		if r.log(x) < r.log(y) {
@@ -78,7 +78,7 @@ func (r *reference) highest(end, tau float64) (hi, at float64) {
 	for r.log(lo+step/2) < r.top-90 {
 		step /= 2
 	}
-	return math.Min(lo+step, end), lo
+	return min(lo+step, end), lo
 }
 
 func (r *reference) plain(x, y float64) float64 {
