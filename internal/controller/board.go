@@ -32,14 +32,14 @@ type board struct {
 	changed    uint64                  // counts changes
 	inForce    uint64                  // the change that was last applied
 
-	applying sync.Mutex
+	applying chan struct{} // held while a table is applied
 }
 
 // newBoard returns an empty board. Generations begin at the time in
 // milliseconds, so that those of a process that comes back are newer.
 func newBoard(target traffic.Target, log *slog.Logger) *board {
 	return &board{
-		target: target, log: log, generation: uint64(time.Now().UnixMilli()),
+		target: target, log: log, generation: uint64(time.Now().UnixMilli()), applying: make(chan struct{}, 1),
 		models: map[string]store.Model{}, splits: map[string]*table.Split{},
 	}
 }
@@ -102,11 +102,15 @@ func (b *board) behind() bool {
 // apply builds a table from all there is and puts it in force. It returns the
 // table's generation.
 func (b *board) apply(ctx context.Context) (uint64, error) {
-	b.applying.Lock()
-	defer b.applying.Unlock()
-	t, change := b.build()
 	ctx, cancel := context.WithTimeout(ctx, applyTimeout)
 	defer cancel()
+	select {
+	case b.applying <- struct{}{}:
+		defer func() { <-b.applying }()
+	case <-ctx.Done():
+		return 0, fmt.Errorf("apply a routing table: another one takes long: %w", ctx.Err())
+	}
+	t, change := b.build()
 	if err := b.target.Apply(ctx, t); err != nil {
 		return 0, fmt.Errorf("apply routing table %d: %w", t.Generation, err)
 	}

@@ -133,7 +133,7 @@ func (c *Controller) evidence(ctx context.Context, rec *store.Rollout, cm *commi
 		raw, err = c.ledger.Stored(ctx, rec.ID)
 		return raw, func(bool) {}, err
 	}
-	kept, err := cm.snapshot.Keep()
+	kept, err := cm.snapshot.Keep(ctx)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -210,6 +210,10 @@ func (c *Controller) Add(ctx context.Context, rec store.Rollout) error {
 	}
 	w := newWorker(c, rec)
 	w.resume(ctx)
+	// The table names the rollout before its first look, so that its candidate is probed and there is something to see.
+	if _, err := c.board.apply(ctx); err != nil {
+		c.log.ErrorContext(ctx, "the data plane does not take the routing table; trying again", "rollout", rec.Name, "err", err)
+	}
 	c.run(w)
 	return nil
 }

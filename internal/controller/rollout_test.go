@@ -14,6 +14,7 @@ import (
 	"github.com/belay-rollouts/belay/internal/core/split"
 	"github.com/belay-rollouts/belay/internal/store"
 	"github.com/belay-rollouts/belay/internal/store/storetest"
+	"github.com/belay-rollouts/belay/internal/traffic"
 )
 
 // ladder is a rollout of two-hour stages with one gate.
@@ -226,6 +227,27 @@ func TestKilledBetweenSwapAndCommit(t *testing.T) {
 		}
 		if left, err := w.Store.Intents(t.Context()); err != nil || len(left) != 0 {
 			t.Errorf("intents left: %v, %v", left, err)
+		}
+	})
+}
+
+func TestACandidateGetsItsFirstTrafficAsSoonAsItIsReady(t *testing.T) {
+	t.Parallel()
+	run(t, func(t *testing.T, w *controllertest.World) {
+		start := time.Now()
+		w.Target.SetHealth(id, split.Candidate, traffic.Health{State: traffic.Unknown})
+		w.Start(id, w.Plan("m", "request", ladder))
+		time.Sleep(120 * time.Millisecond)
+		w.Target.SetHealth(id, split.Candidate, traffic.Health{State: traffic.Ready})
+		time.Sleep(180 * time.Millisecond) // A tick is a second.
+		rec := w.Record("m-v2")
+		if took := rec.State.StartedAt.Sub(start); rec.State.Phase != rollout.Progressing || took < 120*time.Millisecond || took > 200*time.Millisecond {
+			t.Errorf("it is %s, started after %v: %s", rec.State.Phase, took, rec.Last.Sentence)
+		}
+		for _, l := range w.Log(id) {
+			if strings.Contains(l.Entry.Sentence, "table") {
+				t.Errorf("it was looked for before the table named it: %s", l.Entry.Sentence)
+			}
 		}
 	})
 }

@@ -70,9 +70,24 @@ func (w *worker) step(ctx context.Context, a *ask) {
 	if w.commit == nil {
 		w.fault = w.openFault()
 	}
-	w.wakeAt(d.Wake)
+	w.wakeAt(w.nextLook(d, in.Now))
 	w.route(ctx)
 	w.publish(in.Now)
+}
+
+// A candidate is known to be ready within milliseconds of the table that first names it, so a new rollout is looked at
+// more often until then, for a short time.
+const (
+	readyLook = 50 * time.Millisecond
+	readyFor  = 5 * time.Second
+)
+
+// nextLook is when a decision wants to be looked at again.
+func (w *worker) nextLook(d rollout.Decision, now time.Time) time.Time {
+	if d.Reason == rollout.ReasonNotReady && now.Sub(w.rec.CreatedAt) < readyFor {
+		return now.Add(readyLook)
+	}
+	return d.Wake
 }
 
 // openFault keeps the fault of a book that is not open.

@@ -41,7 +41,7 @@ func (t *Target) Observe(ctx context.Context, rollout uint64) (traffic.Observati
 	}
 	s, ok := t.router.Rollout(rollout)
 	if !ok {
-		return traffic.Observation{}, problem.New(problem.NotFound, "no rollout %d in the routing table", rollout)
+		return traffic.Observation{}, problem.New(problem.NotFound, "the routing table in force does not name the rollout")
 	}
 	return traffic.Observation{
 		Generation: s.Generation, Stratum: s.Stratum, Weight: s.Weight, CutOff: cutOff(s.CutOff),
