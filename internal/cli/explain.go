@@ -64,7 +64,7 @@ var checks = []string{
 func (f frame) explanation(d *client.Decision) []string {
 	out := []string{
 		f.paint.head(fmt.Sprintf("#%d %s", d.Seq, strings.ToUpper(string(d.Kind)))) + " " + d.Reason +
-			"   " + d.At.In(f.now.Location()).Format("2006-01-02 15:04:05.000 MST"),
+			"   " + d.At.UTC().Format("2006-01-02 15:04:05.000Z"),
 	}
 	for _, line := range wrap(d.Sentence, f.width-2, 0) {
 		out = append(out, "  "+line)

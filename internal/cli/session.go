@@ -139,8 +139,6 @@ func advice(e *client.Error) string {
 	switch {
 	case len(e.Problems) > 0:
 		return "; nothing was changed"
-	case e.Code == client.CodeNotFound && strings.Contains(e.Detail, "rollout"):
-		return "; `belay list` shows what there is"
 	case e.Code == client.CodePrecondition:
 		return "; look at it again with `belay status`"
 	}

@@ -121,13 +121,13 @@ func pair(d, big time.Duration, bigName string, small time.Duration, smallName s
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
 // clock writes a moment within a day, and with its date when that is another
-// day than now's.
+// day than now's. Times are UTC everywhere, as in the log and in sentences.
 func clock(t, now time.Time) string {
-	t = t.In(now.Location())
+	t, now = t.UTC(), now.UTC()
 	if t.Year() == now.Year() && t.YearDay() == now.YearDay() {
-		return t.Format("15:04:05")
+		return t.Format("15:04:05Z")
 	}
-	return t.Format("2006-01-02 15:04:05")
+	return t.Format("2006-01-02 15:04:05Z")
 }
 
 // eValue writes an e-value of which the logarithm is known.

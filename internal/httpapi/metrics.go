@@ -90,7 +90,9 @@ func (m *Metrics) request(route string, status int, took time.Duration) {
 		route = "none"
 	}
 	m.requests.WithLabelValues(route, strconv.Itoa(status)).Inc()
-	m.seconds.WithLabelValues(route).Observe(took.Seconds())
+	if route != "GET /api/v1/events" { // A stream lasts for as long as its reader likes.
+		m.seconds.WithLabelValues(route).Observe(took.Seconds())
+	}
 }
 
 // RouterCount is how many requests of a model an arm answered, by class of
