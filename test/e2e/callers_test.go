@@ -29,9 +29,10 @@ type callers struct {
 
 // answer is one answered request.
 type answer struct {
-	user string
-	arm  string
-	at   time.Time
+	user    string
+	arm     string
+	version string // of the server that answered
+	at      time.Time
 }
 
 const body = `{"inputs": [{"name": "input", "shape": [1, 4], "datatype": "FP32", "data": [1, 2, 3, 4]}]}`
@@ -98,7 +99,7 @@ func (c *callers) one(user string) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.answers = append(c.answers, answer{user, resp.Header.Get("Belay-Arm"), time.Now()})
+	c.answers = append(c.answers, answer{user, resp.Header.Get("Belay-Arm"), resp.Header.Get("Fake-Version"), time.Now()})
 }
 
 // fail counts a request without a good answer. While the server is down nobody

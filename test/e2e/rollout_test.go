@@ -82,8 +82,8 @@ func TestNoRequestIsLost(t *testing.T) {
 		t.Error("the test shows nothing: no request was shielded")
 	}
 	answers := c.taken()
-	if last := answers[len(answers)-1]; last.arm != "baseline" && last.arm != "" {
-		t.Errorf("after completion answers come from the arm %q", last.arm)
+	if last := answers[len(answers)-1]; last.version != "v2" {
+		t.Errorf("after completion version %s answers", last.version)
 	}
 	started := baseline.Started()
 	time.Sleep(100 * time.Millisecond)
