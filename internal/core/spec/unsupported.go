@@ -115,9 +115,6 @@ func (r *refuser) body(resolved Resolved) {
 	if len(resolved.Notify) > 0 {
 		r.plan("notify", "notices cannot be sent by this version", "leave them out; `belay watch -o json` writes one line per change")
 	}
-	if !resolved.Rollback.Auto {
-		r.plan("rollback.auto", "rollbacks by hand alone cannot run in this version", "write `onFail: hold` at each gate that shall not roll back")
-	}
 }
 
 // model refuses what belongs to the model and the candidate.
