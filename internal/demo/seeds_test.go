@@ -1,0 +1,116 @@
+//go:build integration
+
+package demo
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestDemoOverSeeds plays the whole demo once per seed, one after another because it measures time, and reports how often
+// each version ended as it should. It takes three quarters of a minute per seed. DEMO_SEEDS sets their number, DEMO_FIRST
+// the first of them:
+//
+//	DEMO_SEEDS=20 go test -tags integration -count 1 -v -timeout 60m -run TestDemoOverSeeds ./internal/demo
+func TestDemoOverSeeds(t *testing.T) {
+	seeds, first := number(t, "DEMO_SEEDS", 3), number(t, "DEMO_FIRST", 1)
+	var seen tally
+	for seed := first; seed < first+seeds; seed++ {
+		var out, warnings transcript
+		result, err := play(t.Context(), Options{Seed: seed, Out: &out, Err: &warnings, TempDir: t.TempDir()})
+		if err != nil {
+			t.Errorf("seed %d: %v\n%s", seed, err, out.String())
+		}
+		if text := warnings.String(); text != "" {
+			t.Logf("seed %d:\n%s", seed, text)
+		}
+		seen.add(result)
+		t.Logf("seed %d: %s", seed, brief(result))
+	}
+	t.Logf("%d seeds\n%s", seeds, seen.report())
+}
+
+func number(t *testing.T, name string, otherwise uint64) uint64 {
+	t.Helper()
+	text := os.Getenv(name)
+	if text == "" {
+		return otherwise
+	}
+	n, err := strconv.ParseUint(text, 10, 32)
+	if err != nil || n == 0 {
+		t.Fatalf("%s is %q, not a number from 1 on", name, text)
+	}
+	return n
+}
+
+func brief(r Result) string {
+	var parts []string
+	for _, e := range r.Endings {
+		parts = append(parts, fmt.Sprintf("%s %s at %s after %s", e.Candidate.Version, ending(e.Phase, e.Gate), percent(e.Stage), seconds(e.Took)))
+	}
+	return fmt.Sprintf("%s; %d of %d requests failed; %s", strings.Join(parts, ", "), r.Failed, r.Requests, seconds(r.Took))
+}
+
+// tally collects results over seeds.
+type tally struct {
+	endings          map[string][]Ending
+	took             []time.Duration
+	requests, failed uint64
+}
+
+func (y *tally) add(r Result) {
+	if y.endings == nil {
+		y.endings = map[string][]Ending{}
+	}
+	for _, e := range r.Endings {
+		y.endings[e.Candidate.Version] = append(y.endings[e.Candidate.Version], e)
+	}
+	y.took = append(y.took, r.Took)
+	y.requests += r.Requests
+	y.failed += r.Failed
+}
+
+func (y *tally) report() string {
+	var b strings.Builder
+	for _, version := range slices.Sorted(maps.Keys(y.endings)) {
+		all := y.endings[version]
+		right := 0
+		ends, stages := map[string]int{}, map[string]int{}
+		for _, e := range all {
+			if e.AsExpected() {
+				right++
+			}
+			ends[ending(e.Phase, e.Gate)]++
+			stages[percent(e.Stage)]++
+		}
+		fmt.Fprintf(&b, "%s: %d of %d as expected; endings %v; stages reached %v\n", version, right, len(all), ends, stages)
+		fmt.Fprintf(&b, "    after apply %s s; requests exposed %s; ms to the last request %s; ms to confirmed %s\n",
+			spread(all, 1, func(e Ending) float64 { return e.Took.Seconds() }),
+			spread(all, 0, func(e Ending) float64 { return float64(e.Requests) }),
+			spread(all, 2, func(e Ending) float64 { return e.LastRequest.Seconds() * 1000 }),
+			spread(all, 2, func(e Ending) float64 { return e.Confirmed.Seconds() * 1000 }))
+	}
+	fmt.Fprintf(&b, "whole demo %s s; %d of %d client requests failed\n",
+		spread(y.took, 1, time.Duration.Seconds), y.failed, y.requests)
+	return b.String()
+}
+
+// spread is the least, the median and the most of something.
+func spread[T any](all []T, digits int, of func(T) float64) string {
+	if len(all) == 0 {
+		return "-"
+	}
+	sorted := make([]float64, len(all))
+	for i, v := range all {
+		sorted[i] = of(v)
+	}
+	slices.SortFunc(sorted, cmp.Compare[float64])
+	return fmt.Sprintf("%.*f / %.*f / %.*f", digits, sorted[0], digits, sorted[len(sorted)/2], digits, sorted[len(sorted)-1])
+}
