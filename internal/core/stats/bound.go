@@ -10,11 +10,12 @@ type Search struct {
 	Limit float64 // the farthest boundary worth asking about; its side of Start gives the direction
 }
 
-// Frontier returns the boundary nearest to Start at which logE reaches the
-// threshold: the anytime-valid confidence bound that belongs to the e-value.
-// logE must not decrease from Start towards Limit. When it stays below the
-// threshold as far as Limit, there is no bound, and the answer is infinite on
-// Limit's side.
+// Frontier returns the boundary at which logE, seen from Start towards Limit,
+// first reaches the threshold: the anytime-valid confidence bound that belongs
+// to the e-value. logE must not decrease in that direction. When it stays below
+// the threshold as far as Limit, there is no bound, and the answer is infinite
+// on Limit's side. When it has reached the threshold at Start already, the
+// search goes the other way, no farther than Limit is.
 //
 // The point returned lies on the side on which logE has reached the threshold,
 // so a bound beyond a margin and a verdict at that margin say the same.
@@ -28,28 +29,43 @@ func (s Search) Frontier(logThreshold float64, logE func(boundary float64) float
 		return none
 	}
 	reach := sign * (s.Limit - s.Start)
-	excess := func(d float64) float64 { return logE(s.Start+sign*min(d, reach)) - logThreshold }
-
+	excess := func(d float64) float64 { return logE(s.Start+sign*d) - logThreshold }
 	below := point{0, excess(0)}
 	if below.y >= 0 {
-		return s.Start
+		above, below := stride(below, -s.Step, -reach, excess)
+		if above.y >= 0 && below.y >= 0 {
+			return s.Start + sign*below.x
+		}
+		return s.Start + sign*refine(below, above, excess)
 	}
-	above := point{min(s.Step, reach), 0}
-	for stride := 1; ; stride++ {
-		above.y = excess(above.x)
-		if above.y >= 0 {
-			break
-		}
-		if above.x >= reach {
-			return none
-		}
-		if stride == 3 && excess(reach) < 0 {
-			return none
-		}
-		below = above
-		above.x = min(2*above.x, reach)
+	below, above := stride(below, s.Step, reach, excess)
+	if above.y < 0 {
+		return none
 	}
 	return s.Start + sign*refine(below, above, excess)
+}
+
+// stride doubles its distance from a point until f changes its sign or the reach
+// is exhausted, and returns the last two points. After three strides it looks
+// at the end first, lest many be taken in vain.
+func stride(from point, step, reach float64, f func(float64) float64) (before, after point) {
+	before = from
+	for n := 1; ; n++ {
+		if math.Abs(step) > math.Abs(reach) {
+			step = reach
+		}
+		after = point{step, f(step)}
+		if (after.y >= 0) != (from.y >= 0) || step == reach {
+			return before, after
+		}
+		if n == 3 {
+			if end := (point{reach, f(reach)}); (end.y >= 0) == (from.y >= 0) {
+				return after, end
+			}
+		}
+		before = after
+		step *= 2
+	}
 }
 
 // closeEnough is the excess over the threshold at which a search ends. It is

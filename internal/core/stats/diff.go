@@ -181,19 +181,29 @@ func (ps *profiles) kinks(dst []float64) []float64 {
 // DiffMLE returns the maximum likelihood estimate of p_T - m*p_C common to all
 // strata, 0 when there is nothing to estimate.
 func (c Counts) DiffMLE(m float64) float64 {
-	start, _, ok := c.diffStart(m)
+	estimate, _, ok := c.diffFit(m)
 	if !ok {
 		return 0
 	}
+	return estimate
+}
+
+// diffFit returns the estimate of DiffMLE and its standard error.
+func (c Counts) diffFit(m float64) (estimate, se float64, ok bool) {
 	var store [stackStrata]profile
+	start, ok := c.weightedDiff(m)
+	if !ok {
+		return 0, 0, false
+	}
 	ps, ok := c.profiles(start, m, 1, store[:0])
 	if !ok {
-		return 0
+		return 0, 0, false
 	}
 	lo, hi := -m, 1.0
-	x := start
-	for range 200 {
-		first, second := ps.slope(x - ps.a)
+	x, second := start, 0.0
+	for range 100 {
+		var first float64
+		first, second = ps.slope(x - ps.a)
 		if first > 0 {
 			lo = x
 		} else {
@@ -203,42 +213,34 @@ func (c Counts) DiffMLE(m float64) float64 {
 		if !(next > lo && next < hi) {
 			next = lo + 0.5*(hi-lo)
 		}
-		if math.Abs(next-x) <= 1e-13 || hi-lo <= 1e-15 {
-			return next
+		if math.Abs(next-x) <= 1e-13 {
+			break
 		}
 		x = next
 	}
-	return x
+	return x, 1 / math.Sqrt(max(-second, 1)), true
 }
 
-// diffStart returns a plain estimate of p_T - m*p_C, weighted over the strata
-// as Mantel and Haenszel would, strictly inside its range, and its standard
-// error.
-func (c Counts) diffStart(m float64) (estimate, se float64, ok bool) {
-	phi, ok := c.dispersion()
-	if !ok || !(m > 1e-9 && m < 1e9) {
-		return 0, 0, false
-	}
-	total, variance := 0.0, 0.0
+// diffMargin is how near the ends of its range, which is -m to 1, a bound on a
+// difference is looked for.
+const diffMargin = 1e-9
+
+// weightedDiff returns a plain estimate of p_T - m*p_C, the strata weighted as
+// Mantel and Haenszel would, from which to look for the best one.
+func (c Counts) weightedDiff(m float64) (estimate float64, ok bool) {
+	total := 0.0
 	for _, s := range c.Strata {
-		if !s.possible() || !s.bounded() {
-			return 0, 0, false
-		}
-		if !s.comparable() {
+		if !s.possible() || !s.comparable() {
 			continue
 		}
-		s = s.clamped()
 		h := s.NT / (s.NT + s.NC) * s.NC
-		pT, pC := (s.KT+0.5)/(s.NT+1), (s.KC+0.5)/(s.NC+1)
 		total += h
 		estimate += h * (s.KT/s.NT - m*s.KC/s.NC)
-		variance += h * h * (pT*(1-pT)/s.NT + m*m*pC*(1-pC)/s.NC)
 	}
-	if total == 0 {
-		return 0, 0, false
+	if !(total > 0) {
+		return 0, false
 	}
-	estimate = max(-m*(1-1e-6), min(estimate/total, 1-1e-6))
-	return estimate, math.Sqrt(variance*phi) / total, true
+	return max(-m*(1-1e-6), min(estimate/total, 1-1e-6)), true
 }
 
 // DiffBound returns the anytime-valid bound on a in p_T <= a + m*p_C at the
@@ -249,13 +251,14 @@ func (c Counts) diffStart(m float64) (estimate, se float64, ok bool) {
 func (c Counts) DiffBound(m, logThreshold float64, dir Dir, p Prior) float64 {
 	sign := dir.sign()
 	none := math.Inf(-int(sign))
-	start, se, ok := c.diffStart(m)
+	start, se, ok := c.diffFit(m)
 	if !ok || !p.usable() || sign == 0 {
 		return none
 	}
-	search := Search{Start: start, Step: strideInSE * se, Limit: -m * (1 - 1e-9)}
+	start = max(-m*(1-1e-6), min(start, 1-1e-6))
+	search := Search{Start: start, Step: strideInSE * se, Limit: -m * (1 - diffMargin)}
 	if sign < 0 {
-		search.Limit = 1 - 1e-9
+		search.Limit = 1 - diffMargin
 	}
 	return search.Frontier(logThreshold, func(a float64) float64 { return c.LogEDiff(a, m, dir, p) })
 }

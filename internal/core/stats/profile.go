@@ -123,9 +123,9 @@ func (r *profile) solve(b, lo, hi float64) float64 {
 	low, high := lo, hi
 	nC, nT, m := r.kC+r.fC, r.kT+r.fT, r.m
 	var ofC, ofT float64
-	for range 100 {
+	for range 200 {
 		if !(c > low && c < high) {
-			c = middle(low, high)
+			c = low + 0.5*(high-low)
 		}
 		p := b + m*c
 		// The scores of the two binomials and minus their derivatives, with two
@@ -147,23 +147,11 @@ func (r *profile) solve(b, lo, hi float64) float64 {
 		}
 	}
 	if !(c > lo && c < hi) {
-		c = middle(lo, hi)
+		c = lo + 0.5*(hi-lo)
 	}
 	r.lastB, r.lastC = b, c
 	r.drift = -m * ofT / (ofC + m*m*ofT)
 	return c
-}
-
-// middle returns a point inside the bracket: the geometric middle where the
-// bracket spans orders of magnitude.
-func middle(lo, hi float64) float64 {
-	if lo > 0 && hi > 4*lo {
-		return math.Sqrt(lo * hi)
-	}
-	if lo == 0 {
-		return hi / 16
-	}
-	return lo + 0.5*(hi-lo)
 }
 
 // value returns the profile at b less the profile at the null.

@@ -128,11 +128,14 @@ func (c *curve) mode(inv, from float64) float64 {
 			return u
 		}
 		next := u - first/second
+		gain := first * (next - u)
 		if !(next > lo && next < hi) {
 			next = inside(lo, hi)
+			gain = math.Abs(first) * (hi - lo)
 		}
-		if math.Abs(first*(next-u)) <= modeTolerance || next == lo || next == hi {
-			return next
+		if gain <= modeTolerance || next == lo || next == hi {
+			// Not next: beyond a kink it might lie far below.
+			return u
 		}
 		u = next
 	}
