@@ -5,10 +5,6 @@ import (
 	"time"
 )
 
-// answerBound is how many answers are kept at most; those that end first go
-// first. It bounds what a caller can fill the disk with.
-const answerBound = 10_000
-
 const (
 	answerRead = `SELECT body FROM answer WHERE key = ? AND until > ?`
 
@@ -18,8 +14,10 @@ ON CONFLICT DO UPDATE SET body = excluded.body, until = excluded.until`
 
 	answerExpire = `DELETE FROM answer WHERE until <= ?`
 
+	answerCount = `SELECT count(*) FROM answer`
+
 	answerPrune = `
-DELETE FROM answer WHERE key IN (SELECT key FROM answer WHERE key <> ? ORDER BY until DESC LIMIT -1 OFFSET ?)`
+DELETE FROM answer WHERE key IN (SELECT key FROM answer WHERE key <> ? ORDER BY until LIMIT ?)`
 )
 
 // Answer implements store.Answers.
@@ -41,6 +39,10 @@ func (s *Store) PutAnswer(ctx context.Context, key string, answer []byte, until 
 		if err := tx.exec(answerPut, key, answer, until.UnixMilli()); err != nil {
 			return err
 		}
-		return tx.exec(answerPrune, key, answerBound-1)
+		var n int
+		if err := tx.row(answerCount, nil, &n); err != nil || n <= tx.w.bounds.answers {
+			return err
+		}
+		return tx.exec(answerPrune, key, n-tx.w.bounds.answers)
 	})
 }

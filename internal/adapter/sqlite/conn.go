@@ -38,12 +38,14 @@ func openWriter(ctx context.Context, path string) (*writer, error) {
 		"journal_mode(WAL)",
 		"synchronous(FULL)",            // a commit is on the disk when it is answered
 		"journal_size_limit(67108864)", // 64 MiB, after a burst
+		"cache_size(-16384)",           // 16 MiB: a flush of many outcomes stays in memory until it is committed
+		"temp_store(MEMORY)",           // what undoes one statement is small
 	))
 	if err != nil {
 		return nil, err
 	}
 	db.SetMaxOpenConns(1)
-	w := &writer{db: db, turn: make(chan struct{}, 1)}
+	w := &writer{db: db, turn: make(chan struct{}, 1), bounds: served}
 	var mode string
 	if err := db.QueryRowContext(ctx, `PRAGMA journal_mode`).Scan(&mode); err != nil {
 		return w, err

@@ -19,11 +19,10 @@ func (s *Store) ReadPragma(ctx context.Context, pragma string) (writer, reader s
 // Break gives the writer's connection up, as after a failed rollback.
 func (s *Store) Break() { s.writer.disconnect() }
 
-// AnswerBound is how many answers are kept.
-const AnswerBound = answerBound
-
-// ForgetRows is how many rows one transaction deletes.
-const ForgetRows = forgetRows
+// Shrink makes the bounds of writes smaller, before the first write.
+func (s *Store) Shrink(eraBits, forgetRows, answers int) {
+	s.writer.bounds = bounds{eraBits: eraBits, forgetRows: forgetRows, answers: answers}
+}
 
 // Moment and MomentOf keep and read a moment.
 var Moment, MomentOf = moment, momentOf

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/belay-rollouts/belay/internal/core/split"
@@ -21,14 +22,6 @@ const (
 	exposureRead = `
 SELECT unit, stratum, arm, first, last
 FROM exposure WHERE rollout = (SELECT key FROM rollout WHERE id = ?)`
-
-	exposureCut = `
-SELECT unit FROM exposure WHERE rollout = (SELECT key FROM rollout WHERE id = ?)
-ORDER BY unit LIMIT 1 OFFSET ?`
-
-	exposureForget = `DELETE FROM exposure WHERE rollout = (SELECT key FROM rollout WHERE id = ?) AND unit <= ?`
-
-	exposureForgetAll = `DELETE FROM exposure WHERE rollout = (SELECT key FROM rollout WHERE id = ?)`
 )
 
 var (
@@ -41,21 +34,24 @@ var (
 func (t *txn) keepExposures(key int64, exposures []store.Exposure) error {
 	const columns = 6
 	args := make([]any, 0, columns*exposureRows)
-	return batches(exposures, exposureRows, func(some []store.Exposure) error {
+	for some := range slices.Chunk(exposures, exposureRows) {
 		args = args[:0]
 		for _, e := range some {
 			args = append(args, key, int64(e.Unit), int64(e.Stratum), int64(e.Arm), moment(e.First), moment(e.Last))
 		}
 		if len(some) == exposureRows {
-			return t.exec(exposureInsertMany, args...)
+			if err := t.exec(exposureInsertMany, args...); err != nil {
+				return err
+			}
+			continue
 		}
-		for ; len(args) > 0; args = args[columns:] {
-			if err := t.exec(exposureInsertOne, args[:columns]...); err != nil {
+		for rest := args; len(rest) > 0; rest = rest[columns:] {
+			if err := t.exec(exposureInsertOne, rest[:columns]...); err != nil {
 				return err
 			}
 		}
-		return nil
-	})
+	}
+	return nil
 }
 
 // Exposures implements store.Ledger. It reads what was kept when it began.

@@ -5,9 +5,23 @@ import (
 	"fmt"
 )
 
-// forgetRows is how many rows one transaction deletes: other writes, rollbacks
-// among them, take their turns in between.
-const forgetRows = 5000
+const (
+	outcomeEraSize = `SELECT count(*) FROM outcome WHERE rollout = ? AND era = ?`
+
+	outcomeCut = `SELECT n FROM outcome WHERE rollout = ? AND era = ? ORDER BY n DESC LIMIT 1 OFFSET ?`
+
+	outcomeForget = `
+DELETE FROM outcome WHERE (rollout, era, id) IN (
+    SELECT rollout, era, id FROM outcome WHERE rollout = ? AND era <= ? AND (era < ? OR n <= ?) LIMIT ?)`
+
+	exposureCut = `
+SELECT unit FROM exposure WHERE rollout = (SELECT key FROM rollout WHERE id = ?)
+ORDER BY unit LIMIT 1 OFFSET ?`
+
+	exposureForget = `DELETE FROM exposure WHERE rollout = (SELECT key FROM rollout WHERE id = ?) AND unit <= ?`
+
+	exposureForgetAll = `DELETE FROM exposure WHERE rollout = (SELECT key FROM rollout WHERE id = ?)`
+)
 
 // Forget implements store.Ledger. It deletes in several transactions; one that
 // is interrupted goes on where it stopped when it is called again.
@@ -21,14 +35,39 @@ func (s *Store) Forget(ctx context.Context, id uint64, keep int) error {
 	return s.forgetExposures(ctx, id)
 }
 
+// forgetOutcomes goes through the eras, newest first: those that are within
+// keep stay, the one that reaches beyond it is cut, and all before it go.
 func (s *Store) forgetOutcomes(ctx context.Context, id uint64, keep int) error {
-	cut, found, err := first(ctx, s, ask("count outcomes", outcomeCut, int64(id), keep), numberOf)
-	if err != nil || !found {
+	e, err := s.eras(ctx, id)
+	if err != nil {
 		return err
 	}
-	for deleted := int64(forgetRows); deleted == forgetRows; {
+	left := int64(keep)
+	for era := e.last; era >= e.first; era-- {
+		n, _, err := first(ctx, s, ask("count outcomes", outcomeEraSize, e.key, era), numberOf)
+		if err != nil {
+			return err
+		}
+		if n <= left {
+			left -= n
+			continue
+		}
+		cut, _, err := first(ctx, s, ask("count outcomes", outcomeCut, e.key, era, left), numberOf)
+		if err != nil {
+			return err
+		}
+		return s.forgetBefore(ctx, e.key, era, cut)
+	}
+	return nil
+}
+
+// forgetBefore deletes outcome ids up to number cut of an era, and all eras
+// before it.
+func (s *Store) forgetBefore(ctx context.Context, key, era, cut int64) error {
+	rows := int64(s.writer.bounds.forgetRows)
+	for deleted := rows; deleted == rows; {
 		err := s.write(ctx, "forget outcomes", func(tx *txn) (err error) {
-			deleted, err = tx.change(outcomeForget, int64(id), cut, forgetRows)
+			deleted, err = tx.change(outcomeForget, key, era, era, cut, rows)
 			return err
 		})
 		if err != nil {
@@ -41,7 +80,7 @@ func (s *Store) forgetOutcomes(ctx context.Context, id uint64, keep int) error {
 func (s *Store) forgetExposures(ctx context.Context, id uint64) error {
 	for {
 		// The unit at the end of the next piece, all of its strata included.
-		unit, found, err := first(ctx, s, ask("count exposures", exposureCut, int64(id), forgetRows), numberOf)
+		unit, found, err := first(ctx, s, ask("count exposures", exposureCut, int64(id), s.writer.bounds.forgetRows), numberOf)
 		if err != nil {
 			return err
 		}

@@ -1,105 +1,111 @@
 package sqlite
 
 import (
+	"bytes"
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
-	"strings"
+	"slices"
 
 	"github.com/belay-rollouts/belay/internal/store"
 )
 
-// outcomeRows is how many outcome ids one statement takes.
-const outcomeRows = 64
-
 const (
-	outcomeNewest = `SELECT coalesce(max(n), 0) FROM outcome WHERE rollout = ?`
-
-	outcomeInsert = `INSERT INTO outcome (rollout, id, n) VALUES (?, ?, ?)`
-
-	outcomeRow = `, (?, ?, ?)`
-
-	onConflictNothing = ` ON CONFLICT DO NOTHING`
-
-	outcomeKnown = `
-SELECT o.id FROM outcome o JOIN rollout r ON r.key = o.rollout WHERE r.id = ? AND o.id IN (?`
-
-	outcomeCut = `
-SELECT n FROM outcome WHERE rollout = (SELECT key FROM rollout WHERE id = ?) ORDER BY n DESC LIMIT 1 OFFSET ?`
-
-	outcomeForget = `
-DELETE FROM outcome WHERE (rollout, id) IN (
-    SELECT rollout, id FROM outcome WHERE rollout = (SELECT key FROM rollout WHERE id = ?) AND n <= ? ORDER BY n LIMIT ?)`
+	// outcomeRows is how many outcome ids one statement takes, at most.
+	outcomeRows = 4096
+	// outcomeSize is the length of an outcome id.
+	outcomeSize = len(store.OutcomeID{})
 )
 
-var (
-	outcomeInsertOne  = outcomeInsert + onConflictNothing
-	outcomeInsertMany = outcomeInsert + strings.Repeat(outcomeRow, outcomeRows-1) + onConflictNothing
-	outcomeKnownMany  = outcomeKnown + strings.Repeat(", ?", outcomeRows-1) + `)`
+const (
+	outcomeCount = `SELECT n FROM outcome_count WHERE rollout = ?`
+
+	outcomeCountPut = `
+INSERT INTO outcome_count (rollout, n) VALUES (?, ?) ON CONFLICT DO UPDATE SET n = excluded.n`
+
+	// given are the ids of parameter 1, which has them one after another: to
+	// bind each of them by itself takes longer than to keep it.
+	given = `
+WITH RECURSIVE given (k, id) AS (
+    SELECT 1, substr(?1, 1, 16)
+    UNION ALL
+    SELECT k + 1, substr(?1, k * 16 + 1, 16) FROM given WHERE k * 16 < length(?1)
+)`
+
+	outcomeInsert = given + `
+INSERT INTO outcome (rollout, era, id, n)
+SELECT ?2, (?3 + k) >> ?4, id, ?3 + k FROM given WHERE true
+ON CONFLICT DO NOTHING`
+
+	// outcomeEras names the eras of a rollout that are not forgotten.
+	outcomeEras = `
+SELECT r.key, coalesce((SELECT min(era) FROM outcome WHERE rollout = r.key), 0),
+    coalesce((SELECT max(era) FROM outcome WHERE rollout = r.key), -1)
+FROM rollout r WHERE r.id = ?`
+
+	outcomeKnown = given + `
+SELECT o.id FROM given g CROSS JOIN outcome o ON o.rollout = ?2 AND o.era = ?3 AND o.id = g.id`
 )
 
 // keepOutcomes numbers outcome ids as they come. One that is there already
-// keeps its number.
+// keeps its number; one that comes again after a whole era is kept as new,
+// which does no harm.
 func (t *txn) keepOutcomes(key int64, ids []store.OutcomeID) error {
 	if len(ids) == 0 {
 		return nil
 	}
 	var n int64
-	if err := t.row(outcomeNewest, []any{key}, &n); err != nil {
+	if err := t.row(outcomeCount, []any{key}, &n); err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return err
 	}
-	args := make([]any, 0, 3*outcomeRows)
-	return batches(ids, outcomeRows, func(some []store.OutcomeID) error {
-		args = args[:0]
-		for i := range some {
-			n++
-			args = append(args, key, some[i][:], n)
-		}
-		if len(some) == outcomeRows {
-			return t.exec(outcomeInsertMany, args...)
-		}
-		for ; len(args) > 0; args = args[3:] {
-			if err := t.exec(outcomeInsertOne, args[:3]...); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
-// batches calls take for up to size of the items at a time.
-func batches[T any](items []T, size int, take func([]T) error) error {
-	for len(items) > 0 {
-		n := min(size, len(items))
-		if err := take(items[:n]); err != nil {
+	for some := range slices.Chunk(ids, outcomeRows) {
+		if err := t.exec(outcomeInsert, joined(some), key, n, t.w.bounds.eraBits); err != nil {
 			return err
 		}
-		items = items[n:]
+		n += int64(len(some))
 	}
-	return nil
+	return t.exec(outcomeCountPut, key, n)
+}
+
+// joined puts ids one after another.
+func joined(ids []store.OutcomeID) []byte {
+	out := make([]byte, 0, outcomeSize*len(ids))
+	for i := range ids {
+		out = append(out, ids[i][:]...)
+	}
+	return out
+}
+
+// eras are those of a rollout that are not forgotten; none when last < first.
+type eras struct{ key, first, last int64 }
+
+func (s *Store) eras(ctx context.Context, id uint64) (eras, error) {
+	e, found, err := first(ctx, s, ask("look outcomes up", outcomeEras, int64(id)), func(scan scanner) (e eras, err error) {
+		return e, scan(&e.key, &e.first, &e.last)
+	})
+	if !found {
+		e.last = -1
+	}
+	return e, err
 }
 
 // Known implements store.Ledger.
 func (s *Store) Known(ctx context.Context, id uint64, outcomes []store.OutcomeID) ([]store.OutcomeID, error) {
-	kept := map[store.OutcomeID]bool{}
-	err := batches(outcomes, outcomeRows, func(some []store.OutcomeID) error {
-		args := make([]any, 1, 1+outcomeRows)
-		args[0] = int64(id)
-		for i := range outcomeRows {
-			// The statement always has the same form; the rest asks again.
-			args = append(args, some[min(i, len(some)-1)][:])
-		}
-		return s.each(ctx, ask("look outcomes up", outcomeKnownMany, args...), func(scan scanner) error {
-			body, err := bytesOf(scan)
-			if err != nil || len(body) != len(store.OutcomeID{}) {
-				return errors.Join(err, fmt.Errorf("look outcomes up: an id has %d bytes", len(body)))
-			}
-			kept[store.OutcomeID(body)] = true
-			return nil
-		})
-	})
+	e, err := s.eras(ctx, id)
 	if err != nil {
 		return nil, err
+	}
+	kept := map[store.OutcomeID]bool{}
+	inOrder := slices.Clone(outcomes) // of the tree: neighbours share a page
+	slices.SortFunc(inOrder, func(a, b store.OutcomeID) int { return bytes.Compare(a[:], b[:]) })
+	for some := range slices.Chunk(inOrder, outcomeRows) {
+		ids := joined(some)
+		for era := e.last; era >= e.first; era-- {
+			if err := s.look(ctx, ask("look outcomes up", outcomeKnown, ids, e.key, era), kept); err != nil {
+				return nil, err
+			}
+		}
 	}
 	var out []store.OutcomeID
 	for _, o := range outcomes {
@@ -108,4 +114,19 @@ func (s *Store) Known(ctx context.Context, id uint64, outcomes []store.OutcomeID
 		}
 	}
 	return out, nil
+}
+
+// look notes the ids that a read finds.
+func (s *Store) look(ctx context.Context, r request, kept map[store.OutcomeID]bool) error {
+	return s.each(ctx, r, func(scan scanner) error {
+		body, err := bytesOf(scan)
+		if err != nil {
+			return err
+		}
+		if len(body) != outcomeSize {
+			return fmt.Errorf("%s: an id has %d bytes", r.doing, len(body))
+		}
+		kept[store.OutcomeID(body)] = true
+		return nil
+	})
 }

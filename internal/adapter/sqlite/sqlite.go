@@ -20,7 +20,7 @@
 // entry and of the evidence it stands on (stored once for entries in a row that
 // stand on the same); BenchmarkDay measures it. Evidence is replaced in place,
 // outcome ids and exposures are bounded by whoever calls Forget, answers by
-// their time and by answerBound. What is deleted leaves room in the file that
+// their time and number. What is deleted leaves room in the file that
 // is used again; the file itself does not shrink.
 package sqlite
 

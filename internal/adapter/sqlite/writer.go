@@ -14,7 +14,25 @@ type writer struct {
 	turn  chan struct{} // holds one token while somebody writes
 	conn  *sql.Conn     // nil until the first write, and after a connection was given up
 	stmts map[string]*sql.Stmt
+
+	bounds bounds
 }
+
+// bounds are sizes of writes; tests make them smaller.
+type bounds struct {
+	// eraBits gives an era 1<<eraBits outcome ids. It is fixed for the life of a
+	// database; see the table.
+	eraBits int
+	// forgetRows is how many rows one transaction deletes: other writes,
+	// rollbacks among them, take their turns in between.
+	forgetRows int
+	// answers is how many answers are kept at most, which bounds what a caller
+	// can fill the disk with. Those that end first go first.
+	answers int
+}
+
+// served are the bounds of a server.
+var served = bounds{eraBits: 16, forgetRows: 5000, answers: 10_000}
 
 // txn is a transaction that is under way. Its statements are short, so they run
 // to their ends; the caller's context is asked before each of them.

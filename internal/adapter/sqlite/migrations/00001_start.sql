@@ -75,18 +75,27 @@ CREATE TABLE evidence (
     body    BLOB NOT NULL
 ) STRICT;
 
--- n counts the outcomes of a rollout as they came, to forget the oldest.
+-- n counts the outcomes of a rollout as they came, to forget the oldest. Ids are
+-- hashes, so that new ones fall anywhere: within an era of 65,536 (n >> 16) they
+-- touch few pages, where one tree of a million would have every one of them
+-- touch a page of its own. No references: the rows are many, and they are
+-- written together with their rollout's.
 CREATE TABLE outcome (
-    rollout INTEGER NOT NULL REFERENCES rollout (key),
+    rollout INTEGER NOT NULL,
+    era     INTEGER NOT NULL,
     id      BLOB NOT NULL,
     n       INTEGER NOT NULL,
-    PRIMARY KEY (rollout, id)
+    PRIMARY KEY (rollout, era, id)
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX outcome_age ON outcome (rollout, n);
+-- The last n of each rollout.
+CREATE TABLE outcome_count (
+    rollout INTEGER PRIMARY KEY REFERENCES rollout (key),
+    n       INTEGER NOT NULL
+) STRICT;
 
 CREATE TABLE exposure (
-    rollout INTEGER NOT NULL REFERENCES rollout (key),
+    rollout INTEGER NOT NULL,
     unit    INTEGER NOT NULL,
     stratum INTEGER NOT NULL,
     arm     INTEGER NOT NULL,
