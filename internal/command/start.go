@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/belay-rollouts/belay/internal/controller"
 	"github.com/belay-rollouts/belay/internal/core/evidence"
@@ -67,7 +68,7 @@ func (s *Service) document(ctx context.Context, r StartRequest) (spec.Rollout, e
 	file, _, err := spec.Parse("", doc.YAML())
 	var problems spec.Problems
 	if errors.As(err, &problems) {
-		problems = forget(problems, r.Policy)
+		problems = forget(problems)
 	}
 	switch {
 	case len(problems) > 0:
@@ -80,16 +81,11 @@ func (s *Service) document(ctx context.Context, r StartRequest) (spec.Rollout, e
 	return doc, nil
 }
 
-// forget takes the places out of problems. A policy that is not in the document
-// may be kept; whether it is will be told when the document is resolved.
-func forget(in spec.Problems, policy string) spec.Problems {
-	var out spec.Problems
-	for _, p := range in {
-		p.File, p.Line, p.Column = "", 0, 0
-		if p.Path == "spec.policy" && policy != "" {
-			continue
-		}
-		out = append(out, p)
+// forget takes the places out of problems.
+func forget(in spec.Problems) spec.Problems {
+	out := slices.Clone(in)
+	for i := range out {
+		out[i].File, out[i].Line, out[i].Column = "", 0, 0
 	}
 	return out
 }

@@ -218,8 +218,8 @@ func (w *worker) notStored(ctx context.Context, s stored) {
 		w.finish(ctx)
 		return
 	}
-	if len(cm.asks) == 0 && cm.decision.Kind != rollout.KindAdvance && cm.decision.Kind != rollout.KindComplete {
-		w.state = cm.decision.Next // Waiting needs no leave.
+	if len(cm.asks) == 0 && waits(cm.decision) {
+		w.state = cm.decision.Next
 	}
 	w.wakeAt(w.retryAt)
 	w.publish(now())

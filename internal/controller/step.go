@@ -64,7 +64,7 @@ func (w *worker) step(ctx context.Context, a *ask) {
 	case w.due(&in, d):
 		kept = true
 		w.propose(ctx, &proposal{input: in, decision: d, snapshot: snapshot, decided: decided}, a)
-	default:
+	case waits(d):
 		w.state = d.Next
 	}
 	if w.commit == nil {
@@ -109,6 +109,12 @@ func (w *worker) reopen(ctx context.Context) {
 // ends reports whether a decision takes the traffic from the candidate for good.
 func ends(d rollout.Decision) bool {
 	return d.Kind == rollout.KindRollback && d.Next.Phase.Final()
+}
+
+// waits reports whether a decision leaves everything where it is, so that it
+// may be the state before it is stored. Nothing else may.
+func waits(d rollout.Decision) bool {
+	return d.Kind == rollout.KindHold || d.Kind == rollout.KindAsk
 }
 
 // look asks the data plane: what it saw, and what it does.

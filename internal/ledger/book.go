@@ -1,6 +1,8 @@
 package ledger
 
 import (
+	"context"
+	"fmt"
 	"sync"
 	"time"
 
@@ -38,7 +40,7 @@ type book struct {
 	account Account
 	// storing is held while evidence of this book is on its way to the store, so
 	// that an older one never replaces a newer.
-	storing sync.Mutex
+	storing turn
 
 	mu       sync.Mutex
 	evidence evidence.Evidence
@@ -63,7 +65,7 @@ func newBook(a Account) *book {
 	if a.Horizon <= 0 {
 		a.Horizon = DefaultHorizon
 	}
-	b := &book{account: a, recent: newRecent(), ended: a.EndedAt}
+	b := &book{account: a, recent: newRecent(), ended: a.EndedAt, storing: newTurn()}
 	if a.Layout.Clustered {
 		b.units = newUnits()
 	}
@@ -181,12 +183,14 @@ func (s *Snapshot) Release() {
 
 // Keep is what to store of the snapshot, with the hash of its evidence. What was
 // asked for must be answered by Kept before anybody asks again; Keep waits for
-// a flush that is on its way.
-func (s *Snapshot) Keep() (store.Kept, error) {
-	s.book.storing.Lock()
+// a flush that is on its way, as long as ctx allows.
+func (s *Snapshot) Keep(ctx context.Context) (store.Kept, error) {
+	if err := s.book.storing.take(ctx); err != nil {
+		return store.Kept{}, fmt.Errorf("wait for a flush of rollout %q: %w", s.book.account.Name, err)
+	}
 	kept, err := s.keep()
 	if err != nil {
-		s.book.storing.Unlock()
+		s.book.storing.give()
 	}
 	return kept, err
 }
@@ -213,7 +217,7 @@ func (s *Snapshot) keep() (store.Kept, error) {
 // Kept says whether what Keep returned is in the store now.
 func (s *Snapshot) Kept(kept store.Kept, ok bool) {
 	s.kept(kept, ok)
-	s.book.storing.Unlock()
+	s.book.storing.give()
 }
 
 func (s *Snapshot) kept(kept store.Kept, ok bool) {

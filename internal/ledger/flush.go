@@ -83,8 +83,10 @@ type flushing struct {
 }
 
 func (l *Ledger) flush(ctx context.Context, due func(*book) bool) error {
-	l.flushing.Lock()
-	defer l.flushing.Unlock()
+	if err := l.flushing.take(ctx); err != nil {
+		return fmt.Errorf("flush evidence: %w", err)
+	}
+	defer l.flushing.give()
 	var list []flushing
 	var failed error
 	for _, b := range l.all() {
@@ -119,17 +121,17 @@ func (l *Ledger) flush(ctx context.Context, due func(*book) bool) error {
 // prepare takes what is to be stored of a book, or nil when nothing is or when
 // a decision is about to store it.
 func (b *book) prepare(due func(*book) bool) (*flushing, error) {
-	if !b.storing.TryLock() {
+	if !b.storing.try() {
 		return nil, nil //nolint:nilnil // A decision stores the book just now: nothing to do, nothing wrong.
 	}
 	s := b.claim(due)
 	if s == nil {
-		b.storing.Unlock()
+		b.storing.give()
 		return nil, nil //nolint:nilnil // Nothing is due.
 	}
 	kept, err := s.keep()
 	if err != nil {
-		b.storing.Unlock()
+		b.storing.give()
 		return nil, err
 	}
 	if b.account.State != nil {

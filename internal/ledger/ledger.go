@@ -37,12 +37,12 @@ type Ledger struct {
 	books  map[uint64]*book
 	models map[string][]*book // newest first
 
-	collecting sync.Mutex
+	collecting turn
 	begun      atomic.Uint64 // collections begun so far
 	collected  error         // of the last one; guarded by collecting
 	heard      atomic.Int64  // when one last succeeded, in nanoseconds
 
-	flushing sync.Mutex
+	flushing turn
 	failing  atomic.Pointer[error] // of the last flush; nil when it succeeded
 
 	stop context.CancelFunc
@@ -56,7 +56,7 @@ const maxEnded = 256
 func New(o Options) *Ledger {
 	l := &Ledger{
 		store: o.Store, target: o.Target, signer: o.Signer, log: o.Log,
-		books: map[uint64]*book{}, models: map[string][]*book{},
+		books: map[uint64]*book{}, models: map[string][]*book{}, collecting: newTurn(), flushing: newTurn(),
 	}
 	if l.log == nil {
 		l.log = slog.New(slog.DiscardHandler)
@@ -202,8 +202,10 @@ func (l *Ledger) book(id uint64) *book {
 // time share one collection that began after they asked.
 func (l *Ledger) Collect(ctx context.Context) error {
 	asked := l.begun.Load()
-	l.collecting.Lock()
-	defer l.collecting.Unlock()
+	if err := l.collecting.take(ctx); err != nil {
+		return fmt.Errorf("collect from the data plane: %w", err)
+	}
+	defer l.collecting.give()
 	if l.begun.Load() > asked {
 		return l.collected // Begun after we asked, and done since.
 	}

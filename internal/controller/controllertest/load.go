@@ -26,7 +26,9 @@ type Load struct {
 	// Report reports the outcome `correct` of each request this much later; 0
 	// reports none.
 	Report time.Duration
-	Seed   uint64
+	// Lost is the share of the candidate's requests that nobody counts.
+	Lost float64
+	Seed uint64
 }
 
 // Drive sends a load until ctx ends. It returns at once.
@@ -66,7 +68,7 @@ func (w *World) second(ctx context.Context, l *Load, random *rand.Rand, n int) {
 			Latency: time.Duration(float64(10*time.Millisecond) * (0.5 + random.ExpFloat64())),
 		}
 		wrong := random.Float64() < l.Wrong[arm]
-		if s.Stratum == table.NoStratum {
+		if s.Stratum == table.NoStratum || arm == split.Candidate && random.Float64() < l.Lost {
 			continue
 		}
 		delta.Observe(s.Layout, o)
