@@ -21,6 +21,8 @@ type WatchRequest struct {
 	// Rollout is a rollout, or a model where only one is meant; empty follows the
 	// decisions of all rollouts.
 	Rollout string
+	// FromStart begins with the first decision of the rollout, not with the next.
+	FromStart bool
 	// OnBreak, if given, is told when the stream broke and is being taken up
 	// again.
 	OnBreak func(error)
@@ -120,8 +122,11 @@ func (w *watch) call() *call {
 	if w.request.Rollout != "" {
 		k.query.Set("rollout", w.request.Rollout)
 	}
-	if w.last != "" {
+	switch {
+	case w.last != "":
 		k.header.Set("Last-Event-ID", w.last)
+	case w.request.FromStart && w.request.Rollout != "":
+		k.header.Set("Last-Event-ID", "0")
 	}
 	return k
 }

@@ -50,7 +50,7 @@ func TestWatchTakesABrokenStreamUpAgainWithoutLossOrRepetition(t *testing.T) {
 		_, _ = io.WriteString(w, streams[n-1])
 	})
 	breaks := 0
-	got, err := collect(t, c, WatchRequest{Rollout: "m", OnBreak: func(error) { breaks++ }})
+	got, err := collect(t, c, WatchRequest{Rollout: "m", FromStart: true, OnBreak: func(error) { breaks++ }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +62,7 @@ func TestWatchTakesABrokenStreamUpAgainWithoutLossOrRepetition(t *testing.T) {
 	for _, r := range s.requests() {
 		resumed = append(resumed, r.Query+" from "+r.Header.Get("Last-Event-ID"))
 	}
-	if diff := cmp.Diff([]string{"rollout=m from ", "rollout=m from 1", "rollout=m from 2"}, resumed); diff != "" {
+	if diff := cmp.Diff([]string{"rollout=m from 0", "rollout=m from 1", "rollout=m from 2"}, resumed); diff != "" {
 		t.Errorf("streams (-want +got):\n%s", diff)
 	}
 	if breaks != 2 {

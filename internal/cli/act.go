@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -64,9 +63,21 @@ func (s *session) act(cmd *cobra.Command, r client.ActRequest) error {
 	})
 }
 
+// phaseWord is a phase within a sentence.
+func phaseWord(p client.Phase) string {
+	switch p {
+	case client.RolledBack:
+		return "rolled back"
+	case client.AwaitingApproval:
+		return "awaiting approval"
+	case client.Pending, client.Progressing, client.Holding, client.Completed, client.Aborted:
+	}
+	return strings.ToLower(string(p))
+}
+
 // acted says what an act led to.
 func acted(r *client.Rollout, asked client.ActRequest) []string {
-	head := fmt.Sprintf("rollout/%s %s", r.Name, strings.ToLower(string(r.Phase)))
+	head := "rollout/" + r.Name + " " + phaseWord(r.Phase)
 	switch {
 	case asked.DryRun:
 		head += " (dry run)"

@@ -33,6 +33,7 @@ func newApply(s *session) *cobra.Command {
 	cmd.Flags().StringArrayVarP(&files, "filename", "f", nil, "`file` to apply; - for standard input; may be repeated")
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "check everything, change nothing")
 	w.flags(cmd.Flags())
+	w.fresh = true
 	return cmd
 }
 
@@ -134,6 +135,7 @@ func newStart(s *session) *cobra.Command {
 	f.StringVar(&r.Name, "name", "", "`name` of the rollout (default MODEL-VERSION)")
 	f.BoolVar(&r.DryRun, "dry-run", false, "check everything, change nothing")
 	w.flags(f)
+	w.fresh = true
 	_ = cmd.RegisterFlagCompletionFunc("policy", s.completePolicies) // Fails only for flags that are not there.
 	return cmd
 }

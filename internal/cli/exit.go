@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/belay-rollouts/belay/client"
 	"github.com/belay-rollouts/belay/internal/problem"
@@ -91,6 +92,11 @@ func (e usageError) Unwrap() error { return e.err }
 
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
+// inFile reports whether an error is about a place in a file.
+func inFile(e *client.Error) bool {
+	return slices.ContainsFunc(e.Problems, func(p client.FileProblem) bool { return p.Line > 0 })
+}
+
 // statusOf is the exit status of an error.
 func statusOf(err error) int {
 	if err == nil {
@@ -103,7 +109,7 @@ func statusOf(err error) int {
 		return exitUsage
 	}
 	if e, ok := errors.AsType[*client.Error](err); ok {
-		if e.Code == client.CodeInvalid || e.Code == client.CodeTooLarge || len(e.Problems) > 0 {
+		if e.Code == client.CodeInvalid || e.Code == client.CodeTooLarge || e.Code == client.CodeRefused && inFile(e) {
 			return exitUsage
 		}
 		return exitFailure

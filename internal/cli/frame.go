@@ -180,7 +180,9 @@ func (f frame) traffic(r *client.Rollout) []string {
 	}
 	if t := r.Traffic; t != nil {
 		parts = append(parts, f.weight(r, t))
-		parts = append(parts, f.health(r.Baseline.Version, t.Baseline), f.health(r.Candidate.Version, t.Candidate))
+		if !client.Final(r.Phase) || t.Candidate.State != "unknown" { // After the end nobody looks any more.
+			parts = append(parts, f.health(r.Baseline.Version, t.Baseline), f.health(r.Candidate.Version, t.Candidate))
+		}
 	}
 	if x := r.SampleRatio; x != nil && !x.Mismatch {
 		parts = append(parts, "sample ratio ok")

@@ -17,13 +17,17 @@ const half = 20
 //
 //	-40% ........[==0==+==]..!xxxxxxxxx +40%
 func interval(g *client.Gate, p painter) string {
-	if g.MarginValue == nil || *g.MarginValue == 0 || g.Bound == nil || g.Bound.Estimate == nil {
+	b := g.Bound
+	if g.MarginValue == nil || *g.MarginValue == 0 || b == nil || b.Estimate == nil || b.Lower == nil && b.Upper == nil {
+		return ""
+	}
+	if g.Verdict == client.NoData || g.Verdict == client.Off {
 		return ""
 	}
 	plot := newPlot(*g.MarginValue, g.Worse == "down")
-	plot.draw(g.Bound)
+	plot.draw(b)
 	unit := "pp"
-	if g.Bound.Relative {
+	if b.Relative {
 		unit = "%"
 	}
 	edge := trimmed(200*math.Abs(*g.MarginValue), 2) + unit

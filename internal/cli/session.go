@@ -99,6 +99,10 @@ func (s *session) complain(err error) {
 		return
 	}
 	if e, ok := errors.AsType[*client.Error](err); ok {
+		if len(e.Problems) == 1 && !inFile(e) {
+			s.say("belay: %s", placed(client.FileProblem{Message: e.Problems[0].Message, Hint: e.Problems[0].Hint}))
+			return
+		}
 		for _, p := range e.Problems {
 			s.say("%s", placed(p))
 		}

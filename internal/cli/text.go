@@ -99,11 +99,11 @@ func span(d time.Duration) string {
 		return fmt.Sprintf("%dms", d.Milliseconds())
 	case d < 10*time.Second:
 		return strings.TrimSuffix(fmt.Sprintf("%.1f", d.Seconds()), ".0") + "s"
-	case d < time.Minute:
+	case d.Round(time.Second) < time.Minute:
 		return fmt.Sprintf("%ds", int(d.Round(time.Second).Seconds()))
-	case d < time.Hour:
+	case d.Round(time.Second) < time.Hour:
 		return pair(d.Round(time.Second), time.Minute, "m", time.Second, "s")
-	case d < 24*time.Hour:
+	case d.Round(time.Minute) < 24*time.Hour:
 		return pair(d.Round(time.Minute), time.Hour, "h", time.Minute, "m")
 	}
 	return pair(d.Round(time.Hour), 24*time.Hour, "d", time.Hour, "h")

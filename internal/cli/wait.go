@@ -13,6 +13,7 @@ import (
 type waiting struct {
 	on      bool
 	timeout time.Duration
+	fresh   bool // the rollouts begin now: tell their decisions from the first on
 }
 
 func (w *waiting) flags(f *pflag.FlagSet) {
@@ -31,7 +32,7 @@ func (s *session) waitFor(ctx context.Context, c *client.Client, names []string,
 	}
 	worst := exitDone
 	for _, name := range names {
-		status, err := s.waitForOne(ctx, c, name)
+		status, err := s.waitForOne(ctx, c, name, w.fresh)
 		if err != nil {
 			return err
 		}
@@ -45,10 +46,10 @@ func (s *session) waitFor(ctx context.Context, c *client.Client, names []string,
 	return nil
 }
 
-func (s *session) waitForOne(ctx context.Context, c *client.Client, name string) (int, error) {
+func (s *session) waitForOne(ctx context.Context, c *client.Client, name string, fresh bool) (int, error) {
 	var last client.Rollout
 	broken := func(err error) { s.say("belay: %v; trying again", err) }
-	for e, err := range c.Watch(ctx, client.WatchRequest{Rollout: name, OnBreak: broken}) {
+	for e, err := range c.Watch(ctx, client.WatchRequest{Rollout: name, FromStart: fresh, OnBreak: broken}) {
 		switch {
 		case err != nil:
 			return exitFailure, err

@@ -116,7 +116,7 @@ func (l *changes) take(e client.Event) error {
 	}
 	if client.Final(r.Phase) && !confirming(r) && !l.ending {
 		l.ending = true
-		out = append(out, fmt.Sprintf("%s %s %s: %s", clock(r.Ending.ConfirmedAt, l.now()), r.Name, strings.ToUpper(string(r.Phase)), endingText(r.Ending)))
+		out = append(out, fmt.Sprintf("%s %s %s: %s", clock(r.Ending.ConfirmedAt, l.now()), r.Name, strings.ToUpper(phaseWord(r.Phase)), endingText(r.Ending)))
 	}
 	l.begun = true
 	return l.lines(out)
@@ -125,7 +125,7 @@ func (l *changes) take(e client.Event) error {
 // standingLine is a rollout in one line.
 func standingLine(r *client.Rollout, now time.Time) string {
 	return strings.TrimSpace(fmt.Sprintf("%s %s %s at %s (stage %d of %d). %s",
-		clock(now, now), r.Name, strings.ToUpper(string(r.Phase)), percent(r.Stage.AskedPercent), r.Stage.Index+1, r.Stage.Of, r.Next))
+		clock(now, now), r.Name, strings.ToUpper(phaseWord(r.Phase)), percent(r.Stage.AskedPercent), r.Stage.Index+1, r.Stage.Of, r.Next))
 }
 
 // alarmText is what nobody may overlook, in one line.
