@@ -7,6 +7,7 @@ import (
 
 	"github.com/belay-rollouts/belay/api"
 	"github.com/belay-rollouts/belay/internal/command"
+	"github.com/belay-rollouts/belay/internal/core/rollout"
 	"github.com/belay-rollouts/belay/internal/problem"
 	"github.com/belay-rollouts/belay/internal/store"
 )
@@ -73,7 +74,7 @@ func (f *followOne) take(ctx context.Context, e command.Event) (bool, error) {
 }
 
 // tick shows how the rollout stands if anything moved. A rollout that has ended
-// is looked at until its traffic is confirmed.
+// is looked at until its traffic is confirmed and its last decision has been told.
 func (f *followOne) tick(ctx context.Context) (bool, error) {
 	if !f.dirty && f.endedAt.IsZero() {
 		return false, nil
@@ -104,6 +105,8 @@ func (f *followOne) over() bool {
 	if f.endedAt.IsZero() {
 		f.endedAt = f.server.now()
 	}
+	// The traffic is put back before its decision is stored, so both are waited for.
+	stored := rec.Last.Kind == rollout.KindRollback || rec.Last.Kind == rollout.KindComplete
 	confirmed := rec.Ending != nil && !rec.Ending.ConfirmedAt.IsZero()
-	return confirmed || f.server.now().Sub(f.endedAt) >= confirmWithin || f.server.now().Sub(rec.State.EndedAt) >= confirmWithin
+	return stored && confirmed || f.server.now().Sub(f.endedAt) >= confirmWithin || f.server.now().Sub(rec.State.EndedAt) >= confirmWithin
 }

@@ -149,6 +149,33 @@ func TestTheClientFollowsToTheEndWithoutMissingADecision(t *testing.T) {
 	}
 }
 
+func TestAStreamDoesNotEndBeforeTheDecisionThatEndedTheRollout(t *testing.T) {
+	t.Parallel()
+	h, _, c := serve(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	go func() {
+		for h.engine.subscribers() == 0 {
+			time.Sleep(time.Millisecond)
+		}
+		h.engine.putBack("fraud-v7")
+		time.Sleep(statusEvery + 200*time.Millisecond) // The stream looks meanwhile.
+		h.engine.decide("fraud-v7", rollout.RolledBack, true)
+	}()
+	var decisions []int64
+	for e, err := range c.Watch(ctx, client.WatchRequest{Rollout: "fraud"}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.Type == client.EventDecision {
+			decisions = append(decisions, e.Seq)
+		}
+	}
+	if diff := cmp.Diff([]int64{4}, decisions); diff != "" || ctx.Err() != nil {
+		t.Errorf("context %v, decisions (-want +got):\n%s", ctx.Err(), diff)
+	}
+}
+
 func TestOnlySoManyStreamsAreServed(t *testing.T) {
 	t.Parallel()
 	h, srv, c := serve(t)

@@ -114,6 +114,7 @@ func (f *fakeEngine) decide(name string, phase rollout.Phase, tell bool) {
 	l := logged(st.Record.Last.Seq)
 	st.Record.Last.At = l.Entry.At
 	if phase.Final() {
+		st.Record.Last.Kind = rollout.KindRollback
 		st.Record.Ending = &store.Ending{DecidedAt: epoch, SwappedAt: epoch, ConfirmedAt: epoch.Add(41 * time.Millisecond)}
 	}
 	f.statuses[name] = st
@@ -122,6 +123,19 @@ func (f *fakeEngine) decide(name string, phase rollout.Phase, tell bool) {
 		if tell {
 			c <- command.Event{Type: command.EventDecision, Rollout: name, Seq: st.Record.Last.Seq, Status: st}
 		}
+	}
+}
+
+// putBack shows a rollout whose traffic was put back, and whose decision is still on its way to the store.
+func (f *fakeEngine) putBack(name string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	st := f.statuses[name]
+	st.Record.State.Phase, st.Record.State.EndedAt = rollout.RolledBack, time.Now()
+	st.Record.Ending = &store.Ending{DecidedAt: epoch, SwappedAt: epoch, ConfirmedAt: epoch.Add(41 * time.Millisecond)}
+	f.statuses[name] = st
+	for _, c := range f.subs {
+		c <- command.Event{Type: command.EventStatus, Rollout: name, Seq: st.Record.Last.Seq, Status: st}
 	}
 }
 
