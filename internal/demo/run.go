@@ -184,6 +184,7 @@ func (r *run) rollOut(ctx context.Context, i int) (Ending, error) {
 	if err != nil {
 		return Ending{}, err
 	}
+	f.take(client.Event{Status: &status}) // What a broken stream has left out.
 	e := r.measure(c, status)
 	e.Took = took
 	r.conclude(e)
@@ -260,8 +261,10 @@ func (r *run) settle(ctx context.Context, version string) (client.Rollout, error
 }
 
 func (r *run) settled(version string, status client.Rollout) bool {
+	// The traffic is put back before its decision is stored: both are waited for.
+	stored := status.Last != nil && (status.Last.Kind == client.DecisionRollback || status.Last.Kind == client.DecisionComplete)
 	confirmed := status.Ending != nil && !status.Ending.ConfirmedAt.IsZero()
-	if !client.Final(status.Phase) || !confirmed {
+	if !client.Final(status.Phase) || !stored || !confirmed {
 		return false
 	}
 	counts := r.stand.servers[loser(version, status.Phase)].Counts()
