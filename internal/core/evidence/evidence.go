@@ -173,8 +173,9 @@ func (s *Stratum) ObserveOutcome(rate int, arm split.Arm, bucket uint8, success 
 	s.Sides[arm].Rates[rate].add(bucket, success)
 }
 
-// FreezeAfter is how many baseline requests of a stratum fix the edges at which
-// the dispersion of its quantiles is followed.
+// FreezeAfter is how many latencies of the baseline in a stratum fix the edges at
+// which the dispersion of its quantiles is followed. A warm-up has requests and
+// no latencies.
 const FreezeAfter = 2000
 
 // Freeze fixes the edges of the layout's tails from the baseline's sketches,
@@ -187,7 +188,7 @@ func (s *Stratum) Freeze(l *Layout) bool {
 	edges := make([]int32, len(l.Tails))
 	for i, tail := range l.Tails {
 		h := &baseline.Latency[tail.Sketch]
-		if h.Total() == 0 {
+		if h.Total() < FreezeAfter {
 			return false
 		}
 		edges[i], _ = h.EdgeFor(1 - tail.Quantile)

@@ -19,6 +19,8 @@ type Bound struct {
 	// threshold. They are infinite when the evidence does not bound that side.
 	Lower float64 `json:"lower"`
 	Upper float64 `json:"upper"`
+	// Estimate is NaN where an arm has nothing to compare.
+	//
 	// Baseline and Candidate are the metric itself: a rate, or a latency in
 	// seconds. The baseline's is weighted like the candidate's exposures, so
 	// that like is compared with like when the weight has changed.
@@ -41,7 +43,7 @@ func (g *Gate) harmIsDown() bool { return g.Complement || g.Worse == stats.Down 
 // e-values over the margin. It is costly beside Judge, so it is asked for only
 // when somebody looks.
 func (g *Gate) Bound(v View, j *Judgement, at Place) Bound {
-	b := g.levels(v, j)
+	b := g.Levels(v, j)
 	if g.Method == None || j.Total.NT == 0 || j.Total.NC == 0 {
 		b.Lower, b.Upper = math.Inf(-1), math.Inf(1)
 		return b
@@ -62,18 +64,22 @@ type inversion struct {
 }
 
 // fail is the gate's own fail e-value at the margin x on the counts that c
-// returns, less its threshold.
+// returns, less its threshold. A ceiling that is broken says nothing of the
+// margin, so it lends no evidence then.
 func (inv inversion) fail(c func(stage int) stats.Counts, x float64) float64 {
 	g := inv.gate
 	perStage := make([]float64, len(inv.judgement.PerStage))
 	for i := range perStage {
 		perStage[i] = g.logFail(c(g.From+i), x)
 	}
-	e := stats.GateLogE(g.logFail(c(all), x), perStage, inv.place.Stages-g.From)
-	if len(g.Ceilings) > 0 {
-		e = stats.LogMeanExp([]float64{e, inv.judgement.Ceiling})
+	e, at := stats.GateLogE(g.logFail(c(all), x), perStage, inv.place.Stages-g.From), g.FailAt(inv.place.Alpha)
+	if len(g.Ceilings) == 0 {
+		return e - at
 	}
-	return e - g.FailAt(inv.place.Alpha)
+	if ceiling := inv.judgement.Ceiling; ceiling-math.Ln2 < at {
+		return stats.LogMeanExp([]float64{e, ceiling}) - at
+	}
+	return e - math.Ln2 - at
 }
 
 // pass is the pass e-value, less its threshold.
@@ -186,17 +192,23 @@ func (inv inversion) shifted(steps int32) func(stage int) stats.Counts {
 	s := Sample{Phi: inv.judgement.Sample.Phi}
 	i := 0
 	inv.view.active(g, func(_ int, stratum *evidence.Stratum) {
+		if i == len(inv.judgement.Sample.Strata) {
+			return // The evidence has gone on since it was judged.
+		}
 		slice := inv.judgement.Sample.Strata[i]
-		t := &stratum.Sides[split.Candidate].Latency[g.Sketch]
-		slice.Counts.KT = float64(t.Above(slice.Edge + steps))
+		if slice.Edge != 0 {
+			t := &stratum.Sides[split.Candidate].Latency[g.Sketch]
+			slice.Counts.KT = float64(t.Above(slice.Edge + steps))
+		}
 		s.Strata = append(s.Strata, slice)
 		i++
 	})
 	return s.counts
 }
 
-// levels fills in the metric of both arms and the estimate of the change.
-func (g *Gate) levels(v View, j *Judgement) Bound {
+// Levels is the part of Bound that costs little: the metric of both arms and the
+// estimate of the change, without the bounds.
+func (g *Gate) Levels(v View, j *Judgement) Bound {
 	b := Bound{Relative: g.Method != Difference || g.Slope != 1}
 	if g.Kind == Quantile {
 		b.Baseline, b.Candidate = g.quantileLevels(v)

@@ -152,10 +152,14 @@ func (g *Gate) margin() float64 {
 	return math.Log1p(g.Margin)
 }
 
-// MarginText is the margin as a person reads it: "+20%", "+1pp", "-4pp".
+// MarginText is the margin as a person reads it: "+20%", "+1pp", "-4pp". Without
+// a margin it is the first ceiling.
 func (g *Gate) MarginText() string {
 	switch g.Method {
 	case None:
+		if len(g.Ceilings) == 0 {
+			return "" // A gate that only informs may limit nothing.
+		}
 		return g.Ceilings[0].Text
 	case Difference:
 		return g.differenceText()

@@ -40,12 +40,14 @@ type Judgement struct {
 	// LogFail and LogPass are the natural logarithms of the gate's e-values.
 	LogFail float64 `json:"logFail"`
 	LogPass float64 `json:"logPass"`
-	// Pooled, PerStage and Ceiling are the terms of LogFail: all strata
-	// together, each stage by itself (from the gate's first on), and the
-	// ceilings.
+	// Pooled and PerStage are the terms of the margin in LogFail: all strata
+	// together, and each stage by itself, from the gate's first on.
 	Pooled   float64   `json:"pooled"`
 	PerStage []float64 `json:"perStage,omitempty"`
-	Ceiling  float64   `json:"ceiling"`
+	// Ceiling is the term of the ceilings, averaged over the same scopes;
+	// CeilingStages are its stages.
+	Ceiling       float64   `json:"ceiling"`
+	CeilingStages []float64 `json:"ceilingStages,omitempty"`
 	// Here are the counts of the current stage, Total of all that are active.
 	Here  stats.Stratum `json:"here"`
 	Total stats.Stratum `json:"total"`
@@ -60,18 +62,29 @@ func (g *Gate) FailAt(alpha float64) float64 { return -math.Log(alpha * g.Share)
 func PassAt(alpha float64) float64 { return -math.Log(alpha) }
 
 // Judge judges a sample. It depends on its arguments alone; prev, the
-// judgement of an earlier sample of the same gate or nil, only saves the work
-// of judging finished stages again.
+// judgement of an earlier sample of the same gate in the same plan or nil, only
+// saves the work of judging again what has not changed.
 func (g *Gate) Judge(s Sample, at Place, prev *Judgement) Judgement {
 	j := Judgement{Gate: g.Name, Sample: s, Here: s.total(at.Stage), Total: s.total(all)}
 	if at.Stage < g.From {
 		j.Verdict, j.Reason = Off, NotYetActive
 		return j
 	}
-	g.weigh(&j, at, prev)
-	j.LogFail, j.LogPass = bounded(j.LogFail), bounded(j.LogPass)
-	j.Verdict, j.Reason = g.verdict(&j, at.Alpha)
+	if prev.covers(&s, at.Stage-g.From+1) {
+		j.LogFail, j.LogPass, j.Pooled, j.PerStage = prev.LogFail, prev.LogPass, prev.Pooled, prev.PerStage
+		j.Ceiling, j.CeilingStages = prev.Ceiling, prev.CeilingStages
+	} else {
+		g.weigh(&j, at, prev)
+		j.LogFail, j.LogPass = bounded(j.LogFail), bounded(j.LogPass)
+	}
+	j.Verdict, j.Reason = g.verdict(&j, at)
 	return j
+}
+
+// covers reports whether j was judged on the same sample, at the same number of
+// stages.
+func (j *Judgement) covers(s *Sample, stages int) bool {
+	return j != nil && max(len(j.PerStage), len(j.CeilingStages)) == stages && j.Sample.equal(s)
 }
 
 // bounded keeps a logarithm in a range that can be stored and averaged; what is
@@ -83,58 +96,64 @@ func bounded(logE float64) float64 {
 	return min(max(logE, -1e9), 1e9)
 }
 
-// weigh works out the e-values.
+// weigh works out the e-values. Margin and ceilings are averaged, so that the
+// gate spends its share of alpha once.
 func (g *Gate) weigh(j *Judgement, at Place, prev *Judgement) {
+	planned := at.Stages - g.From
 	if g.Method != None {
-		g.weighMargin(j, at, prev)
-		j.LogFail = stats.GateLogE(j.Pooled, j.PerStage, at.Stages-g.From)
+		margin := func(stage int) float64 { return g.logFail(j.Sample.counts(stage), g.margin()) }
+		j.Pooled = bounded(margin(all))
+		j.PerStage = g.perStage(j, at, prev.margins(j.Sample.Phi), margin)
+		j.LogFail = stats.GateLogE(j.Pooled, j.PerStage, planned)
 		j.LogPass = g.logPass(j.Sample.counts(all), g.margin())
 	}
 	if len(g.Ceilings) == 0 {
 		return
 	}
-	j.Ceiling = bounded(g.logCeilings(j.Sample, stats.Up))
+	ceilings := func(stage int) float64 { return g.logCeilings(&j.Sample, stage, stats.Up) }
+	j.CeilingStages = g.perStage(j, at, prev.ceilings(j.Sample.CeilingPhi), ceilings)
+	j.Ceiling = bounded(stats.GateLogE(ceilings(all), j.CeilingStages, planned))
 	if g.Method == None {
-		j.LogFail, j.LogPass = j.Ceiling, g.logCeilings(j.Sample, stats.Down)
+		j.LogFail, j.LogPass = j.Ceiling, g.logCeilings(&j.Sample, all, stats.Down)
 		return
 	}
 	j.LogFail = stats.LogMeanExp([]float64{j.LogFail, j.Ceiling})
 }
 
-// weighMargin fills in the pooled term and the terms of each stage.
-func (g *Gate) weighMargin(j *Judgement, at Place, prev *Judgement) {
-	j.Pooled = bounded(g.logFail(j.Sample.counts(all), g.margin()))
-	j.PerStage = make([]float64, at.Stage-g.From+1)
-	for i := range j.PerStage {
-		stage := g.From + i
-		if known, ok := prev.stageTerm(i, stage, &j.Sample); ok {
-			j.PerStage[i] = known
-			continue
-		}
-		j.PerStage[i] = bounded(g.logFail(j.Sample.counts(stage), g.margin()))
-	}
+// known are the terms of an earlier judgement, by stage.
+type known struct {
+	sample *Sample
+	terms  []float64
 }
 
-// stageTerm returns the term of a stage if j was judged on the same counts.
-func (j *Judgement) stageTerm(i, stage int, s *Sample) (float64, bool) {
-	if j == nil || i >= len(j.PerStage) || j.Sample.Phi != s.Phi {
-		return 0, false
+// margins returns the margin's terms, if they were judged at the dispersion.
+func (j *Judgement) margins(phi float64) known {
+	if j == nil || j.Sample.Phi != phi {
+		return known{}
 	}
-	of := func(s *Sample) []Slice {
-		first := slices.IndexFunc(s.Strata, func(x Slice) bool { return x.Stage == stage })
-		if first < 0 {
-			return nil
+	return known{&j.Sample, j.PerStage}
+}
+
+// ceilings returns the ceilings' terms, if they were judged at the dispersion.
+func (j *Judgement) ceilings(phi float64) known {
+	if j == nil || j.Sample.CeilingPhi != phi {
+		return known{}
+	}
+	return known{&j.Sample, j.CeilingStages}
+}
+
+// perStage returns a term for each stage from the gate's first to the current.
+func (g *Gate) perStage(j *Judgement, at Place, before known, term func(stage int) float64) []float64 {
+	out := make([]float64, at.Stage-g.From+1)
+	for i := range out {
+		stage := g.From + i
+		if i < len(before.terms) && slices.EqualFunc(before.sample.of(stage), j.Sample.of(stage), Slice.equal) {
+			out[i] = before.terms[i]
+			continue
 		}
-		last := first
-		for last < len(s.Strata) && s.Strata[last].Stage == stage {
-			last++
-		}
-		return s.Strata[first:last]
+		out[i] = bounded(term(stage))
 	}
-	if !slices.EqualFunc(of(&j.Sample), of(s), Slice.equal) {
-		return 0, false
-	}
-	return j.PerStage[i], true
+	return out
 }
 
 // logFail is the e-value against "no worse than the margin x", where x is a
@@ -161,16 +180,14 @@ func (g *Gate) logPass(c stats.Counts, x float64) float64 {
 }
 
 // logCeilings is the mean e-value of the ceilings against "at most the limit"
-// (dir Up), or the least of them against "at or above it" (dir Down).
-func (g *Gate) logCeilings(s Sample, dir stats.Dir) float64 {
-	logs := make([]float64, len(g.Ceilings))
-	n := s.total(all).NT
+// (dir Up), or the least of them against "at or above it" (dir Down), over the
+// strata of one stage or of all.
+func (g *Gate) logCeilings(s *Sample, stage int, dir stats.Dir) float64 {
+	var store [2]float64
+	logs := store[:0]
+	n := s.total(stage).NT
 	for i, ceiling := range g.Ceilings {
-		k := 0.0
-		for _, slice := range s.Strata {
-			k += slice.Over[i]
-		}
-		logs[i] = stats.LogEBernoulli(k, n, ceiling.Limit, s.CeilingPhi, dir, stats.Prior3(0.5))
+		logs = append(logs, stats.LogEBernoulli(s.over(stage, i), n, ceiling.Limit, s.CeilingPhi, dir, stats.Prior3(0.5)))
 	}
 	if dir == stats.Down {
 		return slices.Min(logs)
@@ -179,9 +196,9 @@ func (g *Gate) logCeilings(s Sample, dir stats.Dir) float64 {
 }
 
 // verdict reads the e-values.
-func (g *Gate) verdict(j *Judgement, alpha float64) (Verdict, Reason) {
-	if j.LogFail >= g.FailAt(alpha) {
-		return Fail, g.failReason(j)
+func (g *Gate) verdict(j *Judgement, at Place) (Verdict, Reason) {
+	if j.LogFail >= g.FailAt(at.Alpha) {
+		return Fail, g.FailReason(j, at)
 	}
 	switch {
 	case j.Total.NT == 0:
@@ -190,15 +207,15 @@ func (g *Gate) verdict(j *Judgement, alpha float64) (Verdict, Reason) {
 		return NoData, NoBaselineData
 	case g.onlySuccesses(j.Total):
 		return Undecided, OnlySuccesses
-	case j.LogPass >= PassAt(alpha):
+	case j.LogPass >= PassAt(at.Alpha):
 		return Pass, MarginProven
 	}
 	return Undecided, NotProvenYet
 }
 
-// failReason names the larger of the two terms of a fail.
-func (g *Gate) failReason(j *Judgement) Reason {
-	if len(g.Ceilings) > 0 && (g.Method == None || j.Ceiling >= stats.GateLogE(j.Pooled, j.PerStage, len(j.PerStage))) {
+// FailReason names the larger of the two terms of a fail.
+func (g *Gate) FailReason(j *Judgement, at Place) Reason {
+	if len(g.Ceilings) > 0 && (g.Method == None || j.Ceiling >= stats.GateLogE(j.Pooled, j.PerStage, at.Stages-g.From)) {
 		return CeilingBroken
 	}
 	return HarmProven
@@ -207,5 +224,16 @@ func (g *Gate) failReason(j *Judgement) Reason {
 // onlySuccesses: see OnlySuccesses. The router's own rates are never reported,
 // so a candidate without errors is what it seems.
 func (g *Gate) onlySuccesses(total stats.Stratum) bool {
-	return g.Outcome && g.Complement && total.KT == 0 && total.KC == 0
+	switch {
+	case !g.Outcome || !g.wantsSuccess():
+		return false
+	case g.Complement: // The counts are of failures.
+		return total.KT == 0 && total.KC == 0
+	}
+	return total.KT == total.NT && total.KC == total.NC
+}
+
+// wantsSuccess reports whether the gate's series counts what should happen.
+func (g *Gate) wantsSuccess() bool {
+	return g.harmIsDown() || slices.ContainsFunc(g.Ceilings, func(c Ceiling) bool { return c.Complement })
 }

@@ -18,12 +18,14 @@ const (
 // SampleRatio is the logarithm of the e-value, by planned stage, that units
 // reach the arms at another ratio than the asked weight (Lindon & Malek,
 // arXiv:2011.03567). weights are the asked weights by stratum, out of
-// split.Whole. The strata of a stage multiply, because each is a test of its
-// own on units of its own.
+// split.Whole. Where every request is a unit of its own, the strata of a stage
+// are tests of their own and multiply. Where units return, it is the same units
+// that reach the next stratum, on the same side; what they say twice is
+// averaged.
 func SampleRatio(v View, weights []uint32, stages int) []float64 {
-	logs := make([]float64, stages)
+	strata := make([][]float64, stages)
 	for i, s := range v.Evidence.Strata {
-		if i >= len(v.Stages) || i >= len(weights) || v.Stages[i] >= stages {
+		if s == nil || i >= len(v.Stages) || i >= len(weights) || v.Stages[i] >= stages {
 			continue
 		}
 		w := float64(weights[i]) / split.Whole
@@ -31,7 +33,17 @@ func SampleRatio(v View, weights []uint32, stages int) []float64 {
 			continue
 		}
 		nT, nC := unitCounts(v.Layout, s)
-		logs[v.Stages[i]] += stats.LogESRM(nT, nC, w, sampleRatioKappa)
+		strata[v.Stages[i]] = append(strata[v.Stages[i]], stats.LogESRM(nT, nC, w, sampleRatioKappa))
+	}
+	logs := make([]float64, stages)
+	for i, each := range strata {
+		switch {
+		case len(each) == 0:
+		case v.Layout.Clustered:
+			logs[i] = stats.LogMeanExp(each)
+		default:
+			logs[i] = sum(each)
+		}
 	}
 	return logs
 }

@@ -22,6 +22,9 @@ func Compile(r spec.Resolved, attempt int, history func(outcome string) (float64
 		return Plan{}, problem.New(problem.Refused, "rollout %q walks through %d environments; this version runs one", r.Rollout, len(r.Environments))
 	}
 	env := r.Environments[0]
+	if err := refuse(r, env); err != nil {
+		return Plan{}, err
+	}
 	c := compiler{resolved: r, env: env, history: history}
 	p := Plan{
 		Rollout: r.Rollout, Model: r.Model, Policy: r.Policy, Environment: env.Name,
@@ -52,6 +55,24 @@ func Compile(r spec.Resolved, attempt int, history func(outcome string) (float64
 	return p, nil
 }
 
+// refuse names what would otherwise be left out in silence.
+func refuse(r spec.Resolved, env spec.ResolvedEnvironment) error {
+	var what string
+	switch {
+	case r.Protocol != spec.ProtocolV2 && r.Protocol != spec.ProtocolHTTP:
+		what = "protocol " + string(r.Protocol)
+	case r.Unit.Kind == spec.UnitJSON:
+		what = "units out of the body"
+	case len(r.Segments.By) > 0:
+		what = "segments"
+	case env.DrillWithin > 0:
+		what = "a required drill"
+	default:
+		return nil
+	}
+	return problem.New(problem.Refused, "rollout %q: this version cannot run %s", r.Rollout, what)
+}
+
 type compiler struct {
 	resolved spec.Resolved
 	env      spec.ResolvedEnvironment
@@ -61,8 +82,11 @@ type compiler struct {
 func (c compiler) stages() ([]Stage, error) {
 	out := make([]Stage, len(c.env.Stages))
 	for i, s := range c.env.Stages {
-		if s.Kind != spec.StageWeight || s.Approval {
-			return nil, problem.New(problem.Refused, "stage %d of %q: this version runs weight stages without approval", i+1, c.env.Name)
+		if s.Kind != spec.StageWeight || s.Approval || len(s.Gates) > 0 {
+			return nil, problem.New(problem.Refused, "stage %d of %q: this version runs weight stages without approval and without gates of their own", i+1, c.env.Name)
+		}
+		if i > 0 && uint32(s.Share()) <= out[i-1].Weight {
+			return nil, problem.New(problem.Invalid, "stage %d of %q: less what is held back, %s is no more than the stage before has", i+1, c.env.Name, s.Weight)
 		}
 		out[i] = Stage{
 			Weight: uint32(s.Share()), Holdback: uint32(s.Weight - s.Share()),
@@ -169,6 +193,10 @@ func rateCeilings(r spec.ResolvedGate) []gate.Ceiling {
 	return out
 }
 
+// finestLatency is the least margin of a latency. Latencies are kept in buckets
+// as wide as a whole part of it, and those take room.
+const finestLatency = 0.01
+
 // ceilingResolution is the margin whose sketch serves a quantile that has a
 // ceiling alone.
 const ceilingResolution = 0.1
@@ -177,6 +205,9 @@ const ceilingResolution = 0.1
 func quantile(g *gate.Gate, l *evidence.Layout, r spec.ResolvedGate) error {
 	if r.Min != nil || (r.Margin != nil && !r.Margin.Relative) {
 		return unsupported(r, "a latency with min, or with a margin that is not relative")
+	}
+	if r.Margin != nil && r.Margin.Value < finestLatency {
+		return unsupported(r, "a latency margin below "+plain(finestLatency))
 	}
 	g.Kind, g.Quantile = gate.Quantile, r.Quantile
 	margin := ceilingResolution

@@ -9,23 +9,40 @@ import (
 )
 
 // samples holds, and so extends the stage, until every gate has the samples it
-// needs in both arms. The weight is never raised to get them sooner.
+// needs in both arms. The weight is never raised to get them sooner. Where no
+// gate has a say the requests themselves are counted.
 func (d *deciding) samples() (Decision, bool) {
 	if d.comparesNothing() {
 		return Decision{}, false
 	}
+	need, asked := d.stage().MinSamples, false
 	for i := range d.Judgements {
 		if !d.counts(i) {
 			continue
 		}
-		switch need := d.stage().MinSamples; {
+		asked = true
+		switch {
 		case d.Judgements[i].Verdict == gate.NoData:
 			return d.holdFor(i, ReasonNoData, d.noDataSentence(i)), true
 		case !d.enough(i, float64(need)):
 			return d.holdFor(i, ReasonTooFewSamples, d.samplesSentence(i, need)), true
 		}
 	}
+	if candidate, baseline := d.requests(split.Candidate), d.requests(split.Baseline); !asked && min(candidate, baseline) < need {
+		return d.hold(d.waitingPhase(), ReasonTooFewSamples, d.requestsSentence(candidate, baseline)), true
+	}
 	return Decision{}, false
+}
+
+// requests counts the requests of an arm in the stage.
+func (d *deciding) requests(arm split.Arm) uint64 {
+	var n uint64
+	for i, s := range d.Evidence.Strata {
+		if s != nil && i < len(d.next.Strata) && d.next.Strata[i].Stage == d.next.Stage {
+			n += s.Sides[arm].Requests
+		}
+	}
+	return n
 }
 
 // counts reports whether a gate is a condition here: it decides, it is active,

@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/belay-rollouts/belay/internal/core/evidence"
 	"github.com/belay-rollouts/belay/internal/core/gate"
 )
 
@@ -11,6 +12,7 @@ import (
 // out of a final phase.
 func Decide(in Input) Decision {
 	d := &deciding{Input: in, next: in.State.clone()}
+	d.complete()
 	if in.State.Phase.Final() {
 		return d.ended()
 	}
@@ -22,6 +24,30 @@ func Decide(in Input) Decision {
 		}
 	}
 	return d.advance()
+}
+
+// complete fills in what the input lacks. A gate that was not judged has no data,
+// and so it neither passes nor is passed over.
+func (d *deciding) complete() {
+	if d.Evidence == nil {
+		d.Evidence = &evidence.Evidence{}
+	}
+	fits := len(d.Judgements) == len(d.Plan.Gates)
+	for i := 0; fits && i < len(d.Judgements); i++ {
+		fits = d.Judgements[i].Gate == d.Plan.Gates[i].Name
+	}
+	if fits {
+		return
+	}
+	given := d.Judgements
+	d.Judgements = make([]gate.Judgement, len(d.Plan.Gates))
+	for i := range d.Judgements {
+		name := d.Plan.Gates[i].Name
+		d.Judgements[i] = gate.Judgement{Gate: name, Verdict: gate.NoData, Reason: gate.NoCandidateData}
+		if at := slices.IndexFunc(given, func(j gate.Judgement) bool { return j.Gate == name }); at >= 0 {
+			d.Judgements[i] = given[at]
+		}
+	}
 }
 
 // order is the order in which a decision looks at things. It never changes.
@@ -146,13 +172,18 @@ func (d *deciding) harm() (Decision, bool) {
 		return d.end(KindRollback, RolledBack, ReasonCandidateDead, d.deadSentence()), true
 	}
 	if i, found := d.failed(false); found {
-		return d.gateFailed(i), true
-	}
-	if i, found := d.failed(true); found && !d.overriding() {
 		d.latch(i)
-		out := d.hold(Holding, d.failReason(i), d.gateSentence("HOLD", i))
-		out.Gate = d.Plan.Gates[i].Name
-		return out, true
+		if d.Plan.Rollback.Auto || !d.overriding() {
+			return d.gateFailed(i), true
+		}
+	}
+	if i, found := d.failed(true); found {
+		d.latch(i)
+		if !d.overriding() {
+			out := d.hold(Holding, d.failReason(i), d.gateSentence("HOLD", i))
+			out.Gate = d.Plan.Gates[i].Name
+			return out, true
+		}
 	}
 	return Decision{}, false
 }
@@ -166,8 +197,8 @@ func (d *deciding) failed(holds bool) (int, bool) {
 			return i, true
 		}
 	}
-	f := weigh(d.Plan, d.Judgements, holds)
-	if f.culprit >= 0 && f.logE >= -math.Log(d.Plan.Alpha) && !d.waived(&d.Plan.Gates[f.culprit]) {
+	f := weigh(d.Plan, &d.next, d.Judgements, holds)
+	if f.culprit >= 0 && f.logE >= -math.Log(d.Plan.Alpha) {
 		return f.culprit, true
 	}
 	return 0, false
@@ -190,14 +221,10 @@ func (d *deciding) failReason(i int) Reason {
 
 // gateFailed rolls back, or asks where the plan wants a person to do it.
 func (d *deciding) gateFailed(i int) Decision {
-	d.latch(i)
 	var out Decision
-	switch {
-	case d.Plan.Rollback.Auto:
+	if d.Plan.Rollback.Auto {
 		out = d.end(KindRollback, RolledBack, d.failReason(i), d.gateSentence("ROLLBACK", i))
-	case d.overriding():
-		return d.advance()
-	default:
+	} else {
 		out = d.ask(d.failReason(i), d.gateSentence("ASK", i)+" rollback.auto is off: roll back, or promote with an override.")
 	}
 	out.Gate = d.Plan.Gates[i].Name
@@ -261,7 +288,10 @@ func (d *deciding) advance() Decision {
 	reason, waived := ReasonStagePassed, false
 	if d.promoting() {
 		reason = ReasonPromotedByPerson
+	}
+	if d.overriding() {
 		waived = d.waiveFailed()
+		d.acceptRatio()
 	}
 	d.next.Fault = nil
 	if d.next.Stage == len(d.Plan.Stages)-1 {
@@ -280,16 +310,25 @@ func (d *deciding) advance() Decision {
 // waiveFailed waives the gates that a person overrides. It reports whether there
 // were any.
 func (d *deciding) waiveFailed() bool {
-	if !d.Act.Override {
-		return false
+	for i := range d.Judgements {
+		if d.Judgements[i].Verdict == gate.Fail && !d.Plan.Gates[i].Info {
+			d.latch(i)
+		}
 	}
 	before := len(d.next.Waived)
-	for i := range d.Judgements {
-		g := &d.Plan.Gates[i]
-		if d.Judgements[i].Verdict == gate.Fail && !g.Info && !d.waived(g) {
-			d.latch(i)
-			d.next.Waived = append(d.next.Waived, g.Name)
+	for _, name := range d.next.Failed {
+		if !slices.Contains(d.next.Waived, name) {
+			d.next.Waived = append(d.next.Waived, name)
 		}
 	}
 	return len(d.next.Waived) > before
+}
+
+// acceptRatio takes a person's override of a sample-ratio mismatch for the strata
+// so far. They stay as they are, and would ask for the same override at every
+// stage to come.
+func (d *deciding) acceptRatio() {
+	if d.sampleRatio() >= gate.SampleRatioAt(len(d.Plan.Stages)) {
+		d.next.RatioFrom = len(d.next.Strata)
+	}
 }

@@ -126,8 +126,8 @@ func TestDecide(t *testing.T) {
 		"a sample-ratio mismatch holds":              {func(s *scene) { s.mismatch() }, KindHold, ReasonSampleRatio, Holding},
 		"a sample-ratio mismatch rolls back if told": {func(s *scene) { s.mismatch(); s.in.Plan.Faults.SampleRatio = spec.FaultRollback }, KindRollback, ReasonSampleRatio, RolledBack},
 		"no traffic for five minutes holds":          {func(s *scene) { s.in.Traffic.LastRequest = s.in.Now.Add(-5 * time.Minute) }, KindHold, ReasonNoTraffic, Holding},
-		"a silent candidate holds":                   {func(s *scene) { s.in.Traffic.SinceCandidate = 132 }, KindHold, ReasonCandidateSilent, Holding},
-		"a silence that chance explains is none":     {func(s *scene) { s.in.Traffic.SinceCandidate = 131 }, KindAdvance, ReasonStagePassed, Progressing},
+		"a silent candidate holds":                   {func(s *scene) { s.in.Traffic.SinceCandidate = 182 }, KindHold, ReasonCandidateSilent, Holding},
+		"a silence that chance explains is none":     {func(s *scene) { s.in.Traffic.SinceCandidate = 181 }, KindAdvance, ReasonStagePassed, Progressing},
 		"a fault that lasts asks": {func(s *scene) {
 			s.mismatch()
 			s.in.State.Fault = &Fault{Reason: ReasonSampleRatio, Since: s.in.Now.Add(-time.Hour)}

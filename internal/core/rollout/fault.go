@@ -53,15 +53,18 @@ func (d *deciding) fault() (Reason, string, bool) {
 // sampleRatio is the largest e-value of a mismatch, in logs, over the stages.
 func (d *deciding) sampleRatio() float64 {
 	s := &d.next
-	logs := gate.SampleRatio(view(d.Plan, s, d.Evidence), s.Weights(), len(d.Plan.Stages))
-	return slices.Max(logs)
+	weights := s.Weights()
+	clear(weights[:min(s.RatioFrom, len(weights))]) // A weight of 0 is not asked about.
+	return slices.Max(gate.SampleRatio(view(d.Plan, s, d.Evidence), weights, len(d.Plan.Stages)))
 }
 
 // quiet is how long the model has had no request.
 func (d *deciding) quiet() time.Duration {
 	last := d.Traffic.LastRequest
-	if last.Before(d.next.StageAt) {
-		last = d.next.StageAt
+	for _, since := range []time.Time{d.next.StageAt, d.next.AwakeAt} {
+		if last.Before(since) {
+			last = since // A router that has just started remembers no request.
+		}
 	}
 	return d.Now.Sub(last)
 }
@@ -75,25 +78,29 @@ func (d *deciding) silent() bool {
 	if w <= 0 || w >= 1 {
 		return false
 	}
-	n := float64(d.Traffic.SinceCandidate)
-	if d.Plan.Layout.Clustered {
-		n = d.unitsWithoutCandidate()
-	}
-	return n*-math.Log1p(-w) > -math.Log(silenceChance)
+	n, times := d.silence()
+	return n*-math.Log1p(-w) > math.Log(times/silenceChance)
 }
 
-// unitsWithoutCandidate is how many units the baseline has seen in this stratum
-// while the candidate has seen none.
-func (d *deciding) unitsWithoutCandidate() float64 {
+// silence is how many requests (units, where they return) the baseline took
+// since the candidate's last in the stratum in force, and how many silences have
+// begun in it: each of the candidate's requests began one, and the longest of
+// them all must be no chance.
+func (d *deciding) silence() (n, times float64) {
 	i := len(d.next.Strata) - 1
-	if i < 0 || i >= len(d.Evidence.Strata) {
-		return 0
+	if i < 0 || i >= len(d.Evidence.Strata) || d.Evidence.Strata[i] == nil {
+		return 0, 1
 	}
 	s := d.Evidence.Strata[i]
-	if s.Sides[split.Candidate].Units.At(s.Kept) > 0 || s.Sides[split.Candidate].Requests > 0 {
-		return 0
+	candidate, baseline := &s.Sides[split.Candidate], &s.Sides[split.Baseline]
+	if !d.Plan.Layout.Clustered {
+		// Requests from before the stratum came at another weight.
+		return float64(min(d.Traffic.SinceCandidate, baseline.Requests)), 1 + float64(candidate.Requests)
 	}
-	return float64(s.Sides[split.Baseline].Units.At(s.Kept))
+	if candidate.Units.At(s.Kept) > 0 || candidate.Requests > 0 {
+		return 0, 1
+	}
+	return float64(baseline.Units.At(s.Kept)), 1
 }
 
 // faulted does what the plan says about a fault.

@@ -32,10 +32,15 @@ func Judge(p *Plan, s State, ev *evidence.Evidence, prev []gate.Judgement) []gat
 		}
 		out[i] = g.Judge(g.Reduce(v), at, before)
 		if slices.Contains(s.Failed, g.Name) && out[i].Verdict != gate.Fail {
-			out[i].Verdict, out[i].Reason = gate.Fail, gate.HarmProven
+			out[i].Verdict, out[i].Reason = gate.Fail, g.FailReason(&out[i], at)
 		}
 	}
 	return out
+}
+
+// levels are the metric of both arms, without bounds.
+func levels(p *Plan, s State, ev *evidence.Evidence, i int, j *gate.Judgement) gate.Bound {
+	return p.Gates[i].Levels(view(p, &s, ev), j)
 }
 
 // Bound works out the bounds of a judged gate, for people.
@@ -56,13 +61,14 @@ type family struct {
 }
 
 // weigh averages the e-values of a family. An average of e-values is one, under
-// any dependence between the gates (Vovk & Wang, arXiv:1912.06116).
-func weigh(p *Plan, js []gate.Judgement, holds bool) family {
+// any dependence between the gates (Vovk & Wang, arXiv:1912.06116). A gate that
+// a person has waived adds nothing, and its share is lost to the others.
+func weigh(p *Plan, s *State, js []gate.Judgement, holds bool) family {
 	f := family{culprit: -1}
 	var shares, logs []float64
 	for i := range p.Gates {
 		g := &p.Gates[i]
-		if g.Info || g.Holds != holds || i >= len(js) {
+		if g.Info || g.Holds != holds || i >= len(js) || slices.Contains(s.Waived, g.Name) {
 			continue
 		}
 		shares, logs = append(shares, g.Share), append(logs, js[i].LogFail)

@@ -3,6 +3,7 @@ package rollout
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,33 +22,44 @@ func Weight(w uint32) string {
 	return strings.TrimSuffix(strings.TrimRight(fmt.Sprintf("%.2f", float64(w)*100/split.Whole), "0"), ".") + "%"
 }
 
-// gateSentence says what a failed gate has proven.
+// gateSentence says what a failed gate has proven. What was said when it failed
+// is not worked out again at every tick for as long as it stands.
 func (d *deciding) gateSentence(verb string, i int) string {
 	g, j := &d.Plan.Gates[i], &d.Judgements[i]
+	if slices.Contains(d.State.Failed, g.Name) {
+		now := levels(d.Plan, d.State, d.Evidence, i, j)
+		return fmt.Sprintf("%s at %s: %s was proven to be beyond %s and stays so; it is at %s. %s.", verb, d.at(), g.Name, limitText(g, j), compared(g, j, now), d.exposed())
+	}
 	b := g.Bound(view(d.Plan, &d.State, d.Evidence), j, place(d.Plan, &d.State))
 	return fmt.Sprintf("%s at %s: %s %s: %s. %s.", verb, d.at(), g.Name, compared(g, j, b), d.proven(g, j, b), d.exposed())
 }
 
-// compared writes both arms: "7.9% (38 of 481) against 1.0% (45 of 4,329)".
+// compared writes both arms: "7.9% (38 of 481) against 1.0% (45 of 4,329)". The
+// counts are the stage's, where it has most of them. Else they are those of all
+// stages, and then the baseline's rate is weighted like the candidate's requests:
+// totals over several weights cannot be compared.
 func compared(g *gate.Gate, j *gate.Judgement, b gate.Bound) string {
 	if g.Kind == gate.Quantile {
 		return fmt.Sprintf("%s (%s requests) against %s (%s)", seconds(b.Candidate), count(j.Total.NT), seconds(b.Baseline), count(j.Total.NC))
 	}
-	c := j.Here
-	if c.NT == 0 || c.NC == 0 {
-		c = j.Total
+	if c := j.Here; c.NT > 0 && c.NC > 0 && 2*c.NT >= j.Total.NT || c == j.Total {
+		return counted(g, c.KT, c.NT) + " against " + counted(g, c.KC, c.NC)
 	}
-	kT, kC := c.KT, c.KC
+	return fmt.Sprintf("%s in all stages against %s at the same weights", counted(g, j.Total.KT, j.Total.NT), plain(b.Baseline))
+}
+
+// counted writes the events of the metric itself: "7.9% (38 of 481)".
+func counted(g *gate.Gate, k, n float64) string {
 	if g.Complement {
-		kT, kC = c.NT-c.KT, c.NC-c.KC
+		k = n - k
 	}
-	return fmt.Sprintf("%s (%s of %s) against %s (%s of %s)", share(kT, c.NT), count(kT), count(c.NT), share(kC, c.NC), count(kC), count(c.NC))
+	return fmt.Sprintf("%s (%s of %s)", share(k, n), count(k), count(n))
 }
 
 // proven says how much harm is proven, and by what.
 func (d *deciding) proven(g *gate.Gate, j *gate.Judgement, b gate.Bound) string {
 	if j.Reason == gate.CeilingBroken {
-		return fmt.Sprintf("beyond its ceiling %s (anytime-valid at this gate's share of alpha %s)", ceilingText(g), plain(d.Plan.Alpha))
+		return fmt.Sprintf("beyond %s (anytime-valid at this gate's share of alpha %s)", limitText(g, j), plain(d.Plan.Alpha))
 	}
 	if j.Verdict != gate.Fail {
 		return fmt.Sprintf("its evidence and that of the other gates together reach 1/alpha at margin %s (alpha %s)", g.MarginText(), plain(d.Plan.Alpha))
@@ -62,12 +74,16 @@ func changeText(b gate.Bound, x float64) string {
 	return gate.Points(x)
 }
 
-func ceilingText(g *gate.Gate) string {
+// limitText is what a failed gate is beyond.
+func limitText(g *gate.Gate, j *gate.Judgement) string {
+	if j.Reason != gate.CeilingBroken {
+		return "its margin " + g.MarginText()
+	}
 	texts := make([]string, len(g.Ceilings))
 	for i, c := range g.Ceilings {
 		texts[i] = c.Text
 	}
-	return strings.Join(texts, ", ")
+	return "its ceiling " + strings.Join(texts, ", ")
 }
 
 // exposed says how many requests and units the candidate has served.
@@ -208,6 +224,11 @@ func (d *deciding) samplesSentence(i int, need uint64) string {
 		d.at(), d.Plan.Gates[i].Name, count(here.NT), count(here.NC), count(float64(need)))
 }
 
+func (d *deciding) requestsSentence(candidate, baseline uint64) string {
+	return fmt.Sprintf("HOLD at %s: the stage has %s candidate and %s baseline requests, %s of each are needed; the stage extends itself.",
+		d.at(), count(float64(candidate)), count(float64(baseline)), count(float64(d.stage().MinSamples)))
+}
+
 func (d *deciding) noDataSentence(i int) string {
 	arm := "candidate"
 	if d.Judgements[i].Reason == gate.NoBaselineData {
@@ -257,7 +278,12 @@ func (d *deciding) noTrafficSentence() string {
 }
 
 func (d *deciding) silentSentence() string {
-	return fmt.Sprintf(" at %s: the candidate gets nothing while the baseline took %s requests since; at this weight chance explains that less than once in a million times.", d.at(), count(float64(d.Traffic.SinceCandidate)))
+	n, _ := d.silence()
+	what := "requests"
+	if d.Plan.Layout.Clustered {
+		what = "units"
+	}
+	return fmt.Sprintf(" at %s: the candidate gets nothing while the baseline took %s %s since; at this weight chance explains that less than once in a million times.", d.at(), count(n), what)
 }
 
 func (d *deciding) lastedSentence() string {

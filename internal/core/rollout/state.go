@@ -38,6 +38,8 @@ type State struct {
 	// SeenAt. Only this time counts as dwell.
 	Served time.Duration `json:"served"`
 	SeenAt time.Time     `json:"seenAt,omitzero"`
+	// AwakeAt is since when the control loop has watched without a break.
+	AwakeAt time.Time `json:"awakeAt,omitzero"`
 
 	// Strata are the periods of constant weight so far; the last is in force.
 	Strata []Stratum `json:"strata,omitempty"`
@@ -48,6 +50,9 @@ type State struct {
 	Failed []string `json:"failed,omitempty"`
 	// Waived names the failed gates that a person has overridden.
 	Waived []string `json:"waived,omitempty"`
+	// RatioFrom is the first stratum that is asked about its sample ratio. A
+	// person has accepted what those before it say.
+	RatioFrom int `json:"ratioFrom,omitempty"`
 }
 
 // Stratum is a period of constant weight.
@@ -117,9 +122,9 @@ func (s State) clone() State {
 }
 
 // Resume returns the state of a rollout whose control loop was away: the time
-// in between was not seen, so it does not count as dwell.
+// in between was not seen, so it counts neither as dwell nor as a silence.
 func (s State) Resume(now time.Time) State {
-	s.SeenAt = now
+	s.SeenAt, s.AwakeAt = now, now
 	return s
 }
 
