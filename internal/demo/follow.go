@@ -117,7 +117,8 @@ func bottomLine(r *client.Rollout) string {
 	fmt.Fprintf(&b, "%s %s %s", r.Candidate.Version, percent(r.Stage.AskedPercent), bar(r.Stage.ServedSeconds, r.Stage.DwellSeconds))
 	for _, g := range r.Gates {
 		fmt.Fprintf(&b, "  %s", g.Gate)
-		if g.Bound != nil && g.Bound.Baseline != nil && g.Bound.Candidate != nil {
+		seen := g.Total.CandidateExposures > 0 && g.Total.BaselineExposures > 0
+		if seen && g.Bound != nil && g.Bound.Baseline != nil && g.Bound.Candidate != nil {
 			fmt.Fprintf(&b, " %s/%s", level(string(g.Kind), *g.Bound.Candidate), level(string(g.Kind), *g.Bound.Baseline))
 		}
 	}

@@ -10,7 +10,6 @@ import (
 	"github.com/belay-rollouts/belay/client"
 	"github.com/belay-rollouts/belay/internal/core/spec"
 	"github.com/belay-rollouts/belay/internal/demo/digits"
-	"github.com/belay-rollouts/belay/internal/demo/loadgen"
 	"github.com/belay-rollouts/belay/internal/demo/modelserver"
 )
 
@@ -115,7 +114,21 @@ func (r *run) prepare(ctx context.Context) error {
 	if err := r.stand.drive(ctx, r.opts); err != nil {
 		return err
 	}
-	return pause(ctx, warmUp)
+	r.stand.pace.start(r.stand.traffic.Stats())
+	if err := pause(ctx, warmUp); err != nil {
+		return err
+	}
+	r.checkPace()
+	return nil
+}
+
+// checkPace warns when the machine has not kept up since the last check, and begins anew.
+func (r *run) checkPace() {
+	stats := r.stand.traffic.Stats()
+	for _, text := range r.stand.pace.complaints(r.opts.Rate, stats) {
+		r.say.warn(text)
+	}
+	r.stand.pace.start(stats)
 }
 
 func (r *run) introduce() {
@@ -171,7 +184,7 @@ func (r *run) apply(ctx context.Context, name, text string) error {
 func (r *run) rollOut(ctx context.Context, i int) (Ending, error) {
 	c := r.candidates[i]
 	r.announce(i)
-	before, began := r.stand.traffic.Stats(), time.Now()
+	began := time.Now()
 	if err := r.apply(ctx, rolloutName(c.Version)+".yaml", deployment(c.Version, r.stand.servers[c.Version].URL())); err != nil {
 		return Ending{}, err
 	}
@@ -188,7 +201,7 @@ func (r *run) rollOut(ctx context.Context, i int) (Ending, error) {
 	e := r.measure(c, status)
 	e.Took = took
 	r.conclude(e)
-	r.checkPace(before, r.stand.traffic.Stats(), time.Since(began))
+	r.checkPace()
 	return e, nil
 }
 
@@ -339,20 +352,6 @@ func (r *run) conclude(e Ending) {
 	}
 	r.say.say(bad, fmt.Sprintf("NOT as expected: %s %s; it should %s.",
 		e.Candidate.Version, past(e.Phase, e.Gate), infinitive(e.Candidate)))
-}
-
-// checkPace says when the machine could not keep up with the traffic, because then the latencies are also its own.
-func (r *run) checkPace(before, now loadgen.Stats, took time.Duration) {
-	due := now.Due - before.Due
-	if late := now.Waited - before.Waited; due > 0 && float64(late) > 0.01*float64(due) {
-		r.say.warn(fmt.Sprintf("this machine could not keep up with %g requests a second: %s of %s had to wait for a place to be sent from, "+
-			"and %s were never sent; try a lower rate, such as %g",
-			r.opts.Rate, thousands(late), thousands(due), thousands(now.Dropped-before.Dropped), r.opts.Rate/2))
-		return
-	}
-	if sent := float64(now.Ended-before.Ended) / took.Seconds(); sent < 0.9*r.opts.Rate {
-		r.say.warn(fmt.Sprintf("this machine sent %.0f of %g requests a second; try a lower rate", sent, r.opts.Rate))
-	}
 }
 
 // finish stops traffic and labels, so that all of them are counted, and tells the whole.

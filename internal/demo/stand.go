@@ -27,6 +27,7 @@ type stand struct {
 	traffic  *loadgen.Generator
 	labels   *loadgen.Labeller
 	counts   outcomeCounts
+	pace     pace
 
 	cleanups []cleanup // run last-in first-out
 }
@@ -144,7 +145,11 @@ func (s *stand) drive(ctx context.Context, o Options) error {
 	s.onClose("stop the labels", s.labels.Stop)
 	s.traffic, err = loadgen.Start(ctx, loadgen.Options{
 		URL:    s.belay.traffic() + "/v2/models/" + modelName + "/infer",
-		Digits: s.split.HeldOut, Rate: o.Rate, Seed: o.Seed, OnAnswer: s.labels.Observe,
+		Digits: s.split.HeldOut, Rate: o.Rate, Seed: o.Seed,
+		OnAnswer: func(a loadgen.Answer) {
+			s.pace.observe(a)
+			s.labels.Observe(a)
+		},
 	})
 	if err != nil {
 		return err
