@@ -112,6 +112,13 @@ func (w *World) note(c controller.Change) {
 	}
 }
 
+// Listen calls f for every change from now on.
+func (w *World) Listen(f func(controller.Change)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.onEvent = f
+}
+
 // Decided returns the changes that were told with a decision.
 func (w *World) Decided() []controller.Change {
 	w.mu.Lock()
