@@ -25,7 +25,7 @@ func server(kind, body string) *httptest.Server {
 func ExampleClient_Watch() {
 	srv := server("text/event-stream", `data: {"type":"decision","rollout":"fraud-v7","seq":2,"decision":{"kind":"advance","sentence":"ADVANCE to 10%."}}
 
-data: {"type":"status","rollout":"fraud-v7","status":{"phase":"Completed"}}
+data: {"type":"status","rollout":"fraud-v7","status":{"phase":"Completed","last":{"kind":"complete"}}}
 
 `)
 	defer srv.Close()

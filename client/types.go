@@ -104,6 +104,12 @@ const (
 // Final reports whether nothing follows a phase.
 func Final(p Phase) bool { return p == Completed || p == RolledBack || p == Aborted }
 
+// Ended reports whether a rollout has ended and its last decision is stored. A
+// rollback moves the traffic first, so the phase is final a moment before that.
+func Ended(r *Rollout) bool {
+	return Final(r.Phase) && r.Last != nil && (r.Last.Kind == DecisionRollback || r.Last.Kind == DecisionComplete)
+}
+
 // The verdicts.
 const (
 	Pass      = api.VerdictPass

@@ -155,7 +155,7 @@ func (w *watch) take(m message) error {
 	case e.Type == EventDecision:
 		w.seen[e.Rollout] = e.Seq
 	case e.Type == EventStatus && e.Status != nil:
-		w.final = Final(e.Status.Phase)
+		w.final = Ended(e.Status)
 	}
 	w.stopped = !w.yield(e, nil)
 	return nil

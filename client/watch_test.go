@@ -19,7 +19,7 @@ func decided(seq int64) Event {
 }
 
 func standing(p Phase) Event {
-	return Event{Type: EventStatus, Rollout: "m-v2", Status: &Rollout{Name: "m-v2", Phase: p}}
+	return Event{Type: EventStatus, Rollout: "m-v2", Status: &Rollout{Name: "m-v2", Phase: p, Last: &DecisionHead{Kind: map[bool]DecisionKind{true: DecisionRollback, false: DecisionHold}[Final(p)]}}}
 }
 
 // collect follows a rollout and returns what it saw, in short.

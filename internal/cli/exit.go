@@ -41,15 +41,17 @@ var faults = map[string]bool{
 }
 
 // exitOf is the exit status of how a rollout stands, and whether waiting any
-// longer is of use.
+// longer is of use. A rollback shows before its decision is stored, so a final
+// phase counts only with the decision that led to it.
 func exitOf(r *client.Rollout) (status int, done bool) {
+	told := client.Ended(r)
 	switch r.Phase {
 	case client.Completed:
-		return exitDone, true
+		return exitDone, told
 	case client.Aborted:
-		return exitPerson, true
+		return exitPerson, told
 	case client.RolledBack:
-		return rolledBackBy(r), true
+		return rolledBackBy(r), told
 	case client.AwaitingApproval:
 		if r.Fault != nil {
 			return exitDataFault, true

@@ -52,10 +52,11 @@ func TestStories(t *testing.T) {
 
 // world is what a script plays in.
 type world struct {
-	app    *app.App
-	models map[string]*fakemodel.Server
-	stop   context.CancelFunc
-	wg     sync.WaitGroup
+	app     *app.App
+	models  map[string]*fakemodel.Server
+	callers *http.Client
+	stop    context.CancelFunc
+	wg      sync.WaitGroup
 
 	mu    sync.Mutex
 	token string // the last that was seen
@@ -65,7 +66,7 @@ func startWorld(t *testing.T) *world {
 	t.Helper()
 	s := config.Default()
 	s.Data, s.Listen, s.Admin = filepath.Join(t.TempDir(), "data"), "127.0.0.1:0", "127.0.0.1:0"
-	s.Tick, s.Drain = 100*time.Millisecond, 2*time.Second
+	s.Tick, s.Drain = 100*time.Millisecond, 20*time.Second
 	a, err := app.New(t.Context(), app.Options{Settings: s})
 	if err == nil {
 		err = a.Start(t.Context())
@@ -73,7 +74,7 @@ func startWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{app: a, models: map[string]*fakemodel.Server{}}
+	w := &world{app: a, models: map[string]*fakemodel.Server{}, callers: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 8}}}
 	for _, version := range []string{"v1", "v2"} {
 		w.models[version] = fakemodel.Start(t, fakemodel.Options{Model: "fraud", Version: version})
 	}
@@ -82,6 +83,7 @@ func startWorld(t *testing.T) *world {
 	t.Cleanup(func() {
 		w.stop()
 		w.wg.Wait()
+		w.callers.CloseIdleConnections()
 		if err := a.Stop(context.WithoutCancel(ctx)); err != nil {
 			t.Error(err)
 		}
@@ -180,7 +182,7 @@ func (w *world) ask(ctx context.Context, user string) {
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("X-User-Id", user)
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := w.callers.Do(req)
 	if err != nil {
 		return
 	}

@@ -86,6 +86,12 @@ func (f *followOne) refresh(ctx context.Context) (over bool, err error) {
 	if f.status, err = f.server.engine.Status(ctx, f.name); err != nil {
 		return false, err
 	}
+	// No status is shown before the decisions that led to it.
+	if f.status.Record.Last.Seq > f.last {
+		if err := f.catchUp(ctx); err != nil {
+			return false, err
+		}
+	}
 	return f.show()
 }
 
@@ -96,10 +102,12 @@ func (f *followOne) show() (over bool, err error) {
 	return over, f.send("", api.Event{Type: api.EventTypeStatus, Rollout: f.name, Status: &shown})
 }
 
-// over reports whether nothing more will come.
+// over reports whether nothing more will come. A rollback moves the traffic
+// before its decision is stored, so the phase alone is not the end.
 func (f *followOne) over() bool {
 	rec := &f.status.Record
-	if !rec.State.Phase.Final() || f.last < rec.Last.Seq {
+	told := rec.Last.Kind == rollout.KindRollback || rec.Last.Kind == rollout.KindComplete
+	if !rec.State.Phase.Final() || !told || f.last < rec.Last.Seq {
 		return false
 	}
 	if f.endedAt.IsZero() {

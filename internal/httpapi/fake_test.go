@@ -115,6 +115,7 @@ func (f *fakeEngine) decide(name string, phase rollout.Phase, tell bool) {
 	st.Record.Last.At = l.Entry.At
 	if phase.Final() {
 		st.Record.Last.Kind = rollout.KindRollback
+		st.Record.Last.Kind = rollout.KindRollback
 		st.Record.Ending = &store.Ending{DecidedAt: epoch, SwappedAt: epoch, ConfirmedAt: epoch.Add(41 * time.Millisecond)}
 	}
 	f.statuses[name] = st
