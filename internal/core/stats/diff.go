@@ -31,15 +31,15 @@ func (c Counts) LogEDiff(a, m float64, dir Dir, p Prior) float64 {
 		return 0
 	}
 	logE := ps.logMix(p)
-	if dir == Down && !c.reachesDiffFloor(a) {
+	if dir == Down && a < c.diffFloor() {
 		return min(logE, 0)
 	}
 	return logE
 }
 
-// reachesDiffFloor reports whether a difference of a may be passed.
-func (c Counts) reachesDiffFloor(a float64) bool {
-	phi, ok := c.dispersion()
+// diffFloor returns the smallest difference that may be passed.
+func (c Counts) diffFloor() float64 {
+	phi, _ := c.dispersion()
 	candidate, baseline := 0.0, 0.0
 	for _, s := range c.Strata {
 		if s.comparable() {
@@ -47,7 +47,7 @@ func (c Counts) reachesDiffFloor(a float64) bool {
 			baseline += s.NC
 		}
 	}
-	return ok && a*min(candidate, baseline) >= DiffPassFloor*max(phi, 1)
+	return DiffPassFloor * max(phi, 1) / min(candidate, baseline)
 }
 
 // profiles is a sum of profiles at the boundary a + sign*u, divided by the
@@ -78,9 +78,6 @@ func (c Counts) profiles(a, m, sign float64, dst []profile) (profiles, bool) {
 
 func (ps *profiles) value(u float64) float64 {
 	b := ps.a + ps.sign*u
-	if !(b > -ps.m && b < 1) {
-		return math.Inf(-1)
-	}
 	v := 0.0
 	for i := range ps.strata {
 		v += ps.strata[i].value(b)
@@ -260,5 +257,16 @@ func (c Counts) DiffBound(m, logThreshold float64, dir Dir, p Prior) float64 {
 	if sign < 0 {
 		search.Limit = 1 - diffMargin
 	}
-	return search.Frontier(logThreshold, func(a float64) float64 { return c.LogEDiff(a, m, dir, p) })
+	at := search.Frontier(logThreshold, func(a float64) float64 {
+		var store [stackStrata]profile
+		ps, _ := c.profiles(a, m, sign, store[:0])
+		return ps.logMix(p)
+	})
+	if floor := c.diffFloor(); sign < 0 && at < floor && logThreshold > 0 {
+		at = floor
+	}
+	if at >= 1 {
+		return none
+	}
+	return at
 }

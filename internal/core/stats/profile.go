@@ -121,42 +121,78 @@ func (r *profile) curvatures(c, p float64) (ofC, ofT float64) {
 func (r *profile) solve(b, lo, hi float64) float64 {
 	c := r.lastC + r.drift*(b-r.lastB)
 	low, high := lo, hi
-	nC, nT, m := r.kC+r.fC, r.kT+r.fT, r.m
 	var ofC, ofT float64
 	for range 200 {
 		if !(c > low && c < high) {
 			c = low + 0.5*(high-low)
 		}
-		p := b + m*c
-		// The scores of the two binomials and minus their derivatives, with two
-		// divisions for all of them. Inside (lo, hi) no factor is 0.
-		q, s := 1-c, 1-p
-		inC, inT := 1/(c*q), 1/(p*s)
-		g := (r.kC-nC*c)*inC + m*(r.kT-nT*p)*inT
-		ofC = (r.kC*q*q + r.fC*c*c) * inC * inC
-		ofT = (r.kT*s*s + r.fT*p*p) * inT * inT
+		var g, scale float64
+		g, ofC, ofT, scale = r.newton(c, b+r.m*c)
 		if g > 0 {
 			low = c
 		} else {
 			high = c
 		}
-		step := g / (ofC + m*m*ofT)
+		step := g / (ofC + r.m*r.m*ofT)
 		c += step
-		if math.Abs(step) <= 1e-5*min(c-lo, hi-c) || high-low <= 1e-15*high {
+		if math.Abs(step) <= 1e-5*scale || high-low <= 1e-15*high {
 			break
 		}
 	}
-	if !(c > lo && c < hi) {
-		c = lo + 0.5*(hi-lo)
-	}
+	c = max(lo, min(c, hi))
 	r.lastB, r.lastC = b, c
-	r.drift = -m * ofT / (ofC + m*m*ofT)
+	r.drift = -r.m * ofT / (ofC + r.m*r.m*ofT)
 	return c
+}
+
+// newton returns what a step from c needs: the score, minus the second
+// derivatives of the two binomials, and the distance in c of the nearest
+// singularity.
+func (r *profile) newton(c, p float64) (g, ofC, ofT, scale float64) {
+	q, s := 1-c, 1-p
+	if r.kC > 0 && r.fC > 0 && r.kT > 0 && r.fT > 0 {
+		// Two divisions for all of it. Inside the range no factor is 0.
+		inC, inT := 1/(c*q), 1/(p*s)
+		g = (r.kC*q-r.fC*c)*inC + r.m*(r.kT*s-r.fT*p)*inT
+		ofC = (r.kC*q*q + r.fC*c*c) * inC * inC
+		ofT = (r.kT*s*s + r.fT*p*p) * inT * inT
+		return g, ofC, ofT, min(c, q, p/r.m, s/r.m)
+	}
+	scale = 1
+	if r.kC > 0 {
+		scale = min(scale, c)
+	}
+	if r.fC > 0 {
+		scale = min(scale, q)
+	}
+	if r.kT > 0 {
+		scale = min(scale, p/r.m)
+	}
+	if r.fT > 0 {
+		scale = min(scale, s/r.m)
+	}
+	ofC, ofT = r.curvatures(c, p)
+	return r.score(c, p), ofC, ofT, scale
 }
 
 // value returns the profile at b less the profile at the null.
 func (r *profile) value(b float64) float64 {
-	f := r.fit(b)
+	switch {
+	case b <= -r.m: // c = 1 and p = 0
+		if r.fC > 0 || r.kT > 0 {
+			return math.Inf(-1)
+		}
+		return r.valueAt(fit{c: 1, p: 0})
+	case b >= 1: // c = 0 and p = 1
+		if r.kC > 0 || r.fT > 0 {
+			return math.Inf(-1)
+		}
+		return r.valueAt(fit{c: 0, p: 1})
+	}
+	return r.valueAt(r.fit(b))
+}
+
+func (r *profile) valueAt(f fit) float64 {
 	v := 0.0
 	if r.kC > 0 {
 		v += r.kC * math.Log(f.c/r.c0)
