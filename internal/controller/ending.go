@@ -242,6 +242,5 @@ func (w *worker) storeTimes(ctx context.Context) error {
 		return err
 	}
 	w.rec.Revision, w.rec.Ending = revision, &times
-	w.c.changed(Change{ID: w.rec.ID, Rollout: w.rec.Name, Seq: w.rec.Last.Seq, Decided: true})
 	return nil
 }

@@ -99,6 +99,31 @@ func TestARestartResumesWhereItWas(t *testing.T) {
 	})
 }
 
+func TestARestartIsNoSilence(t *testing.T) {
+	t.Parallel()
+	run(t, func(t *testing.T, w *controllertest.World) {
+		w.Start(id, w.Plan("m", "request", short+"  faults: {noTraffic: rollback}\n"))
+		ctx, cancel := context.WithCancel(t.Context())
+		load := errorsAt(0.01)
+		load.Rollout, load.Rate = id, 50
+		w.Drive(ctx, &load)
+		time.Sleep(30 * time.Second)
+		cancel()
+		w.Kill()
+		time.Sleep(time.Hour)
+		w.Target.EditObservation(id, func(o *traffic.Observation) { o.LastRequest = time.Time{} }) // It has been away too.
+		w.Boot()
+		time.Sleep(4 * time.Minute)
+		if rec := w.Record("m-v2"); rec.State.Phase.Final() {
+			t.Fatalf("%s: %s", rec.State.Phase, rec.Last.Sentence)
+		}
+		rec := until(t, w, "m-v2", 5*time.Minute)
+		if rec.Last.Reason != rollout.ReasonNoTraffic {
+			t.Errorf("ended by %s, want no traffic for five minutes after the restart", rec.Last.Reason)
+		}
+	})
+}
+
 func TestTimeThatNobodySawIsNoDwell(t *testing.T) {
 	t.Parallel()
 	run(t, func(t *testing.T, w *controllertest.World) {

@@ -41,6 +41,7 @@ type worker struct {
 	intent   *store.Intent // an unfinished rollback that was found at start
 	opened   bool          // the ledger has the rollout's book
 	plan     *rollout.Plan // never changes
+	since    time.Time     // when this process began to look after it
 	rec      store.Rollout // as stored
 	state    rollout.State // as of the last tick
 	findings *judge.Findings
@@ -70,7 +71,7 @@ type seen struct {
 func newWorker(c *Controller, rec store.Rollout) *worker {
 	plan := rec.Plan
 	w := &worker{
-		c: c, plan: &plan, rec: rec, state: rec.State.Resume(now()),
+		c: c, plan: &plan, since: now(), rec: rec, state: rec.State.Resume(now()),
 		wake: make(chan struct{}, 1), urgent: make(chan *ask, asksRoom), asks: make(chan *ask, asksRoom),
 		stored: make(chan stored, 1), done: make(chan struct{}),
 	}
@@ -239,18 +240,20 @@ func dead(h traffic.Health) string {
 	return "its endpoint refuses connections"
 }
 
-// world is what the data plane said, in the words of a decision.
-func (s seen) world() rollout.Traffic {
+// world is what the data plane said, in the words of a decision. A data plane
+// that has come back knows of no request before, so silence is counted from
+// when this process began to listen.
+func (s seen) world(since time.Time) rollout.Traffic {
 	if s.err != nil {
 		return rollout.Traffic{Error: s.err.Error()}
 	}
 	o := s.observation
 	t := rollout.Traffic{
 		Weight: o.Weight, Known: true, Ready: o.Candidate.State == traffic.Ready, Dead: dead(o.Candidate),
-		Error: o.Candidate.Error, LastRequest: o.LastRequest.UTC().Round(0), SinceCandidate: o.SinceCandidate,
+		Error: o.Candidate.Error, LastRequest: stamp(o.LastRequest), SinceCandidate: o.SinceCandidate,
 	}
-	if o.LastRequest.IsZero() {
-		t.LastRequest = time.Time{}
+	if t.LastRequest.Before(since) {
+		t.LastRequest = since
 	}
 	if c := o.CutOff; c != nil {
 		t.CutOff = &rollout.CutOff{At: c.At.UTC().Round(0), Reason: c.Reason, Detail: c.Detail}

@@ -27,6 +27,7 @@ import (
 
 // World is an engine with its surroundings.
 type World struct {
+	// Store is nil where the World was made over another store.
 	Store      *storetest.Memory
 	Target     *traffictest.Fake
 	Signer     *assignment.Signer
@@ -35,6 +36,7 @@ type World struct {
 
 	tb   testing.TB
 	tick time.Duration
+	kept store.Store
 
 	mu      sync.Mutex
 	changes []controller.Change
@@ -48,10 +50,16 @@ var Key = []byte("0123456789abcdef0123456789abcdef")
 // Kill.
 func New(tb testing.TB) *World {
 	tb.Helper()
-	w := &World{
-		tb: tb, tick: time.Second, Store: storetest.NewMemory(), Target: traffictest.NewFake(nil),
-		Signer: assignment.NewSigner(Key),
-	}
+	memory := storetest.NewMemory()
+	w := Over(tb, memory)
+	w.Store = memory
+	return w
+}
+
+// Over returns a World over a store of the caller's.
+func Over(tb testing.TB, kept store.Store) *World {
+	tb.Helper()
+	w := &World{tb: tb, tick: time.Second, kept: kept, Target: traffictest.NewFake(nil), Signer: assignment.NewSigner(Key)}
 	w.Boot()
 	tb.Cleanup(w.Kill)
 	return w
@@ -70,16 +78,19 @@ func (w *World) Boot() {
 // wire makes a ledger and a controller.
 func (w *World) wire(target traffic.Target) {
 	log := slog.New(slog.DiscardHandler)
-	w.Ledger = ledger.New(ledger.Options{Store: w.Store, Target: target, Signer: w.Signer, Log: log})
+	w.Ledger = ledger.New(ledger.Options{Store: w.kept, Target: target, Signer: w.Signer, Log: log})
 	w.Controller = controller.New(controller.Options{
-		Store: w.Store, Target: target, Ledger: w.Ledger, Log: log, Tick: w.tick, Changed: w.note,
+		Store: w.kept, Target: target, Ledger: w.Ledger, Log: log, Tick: w.tick, Changed: w.note,
 	})
 }
 
-// Kill ends the engine as a killed process does: nothing is flushed.
+// Kill ends the engine. Over a store in memory it does so as a killed process
+// does: nothing is flushed.
 func (w *World) Kill() {
-	w.Store.Fail(storetest.ErrReadOnly) // Nothing that is still on its way lands.
-	defer w.Store.Fail(nil)
+	if w.Store != nil {
+		w.Store.Fail(storetest.ErrReadOnly) // Nothing that is still on its way lands.
+		defer w.Store.Fail(nil)
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	if err := w.Controller.Stop(ctx); err != nil {
@@ -134,7 +145,7 @@ func (w *World) Model(name string) store.Model {
 	}
 	m.Match.PathPrefix = "/" + name
 	m.Unit.Source = "request"
-	revision, err := w.Store.PutModel(context.Background(), m)
+	revision, err := w.kept.PutModel(context.Background(), m)
 	if err != nil {
 		w.tb.Fatalf("put model %q: %v", name, err)
 	}
@@ -181,7 +192,7 @@ func (w *World) Start(id uint64, p rollout.Plan) store.Rollout {
 		ID: id, Name: p.Rollout, Model: p.Model, Revision: 1, Salt: split.Salt(id * 0x9e3779b97f4a7c15), Plan: p,
 		State: rollout.State{Phase: rollout.Pending}, CreatedAt: time.Now().UTC(), CreatedBy: "test",
 	}
-	if err := w.Store.Create(context.Background(), rec); err != nil {
+	if err := w.kept.Create(context.Background(), rec); err != nil {
 		w.tb.Fatalf("create %q: %v", p.Rollout, err)
 	}
 	if err := w.Controller.Add(context.Background(), rec); err != nil {
@@ -193,7 +204,7 @@ func (w *World) Start(id uint64, p rollout.Plan) store.Rollout {
 // Record returns a rollout as it is stored.
 func (w *World) Record(name string) store.Rollout {
 	w.tb.Helper()
-	rec, err := w.Store.Rollout(context.Background(), name)
+	rec, err := w.kept.Rollout(context.Background(), name)
 	if err != nil {
 		w.tb.Fatalf("read %q: %v", name, err)
 	}
@@ -205,7 +216,7 @@ func (w *World) Log(id uint64) []store.Logged {
 	w.tb.Helper()
 	var out []store.Logged
 	for {
-		more, err := w.Store.Log(context.Background(), id, int64(len(out)), 0)
+		more, err := w.kept.Log(context.Background(), id, int64(len(out)), 0)
 		if err != nil {
 			w.tb.Fatalf("read the log of %d: %v", id, err)
 		}
