@@ -74,12 +74,14 @@ func readLadder(policy string) (ladder, error) {
 	return l, nil
 }
 
-// model is the model file.
-func model(url string) string { return strings.ReplaceAll(modelFile, "{{.URL}}", url) }
+// model is the model file, with the version that serves.
+func model(version, url string) string { return filled(modelFile, version, url) }
 
 // deployment is the rollout file of a candidate.
-func deployment(version, url string) string {
-	return strings.NewReplacer("{{.Version}}", version, "{{.URL}}", url).Replace(rolloutFile)
+func deployment(version, url string) string { return filled(rolloutFile, version, url) }
+
+func filled(file, version, url string) string {
+	return strings.NewReplacer("{{.Version}}", version, "{{.URL}}", url).Replace(file)
 }
 
 // rolloutName is the name that the rollout file gives.

@@ -14,7 +14,7 @@ import (
 // resolved is what the server makes of the demo's files.
 func resolved(t *testing.T, speed float64) spec.Resolved {
 	t.Helper()
-	text := policy(speed) + "---\n" + model("http://127.0.0.1:1") + "---\n" + deployment("v3", "http://127.0.0.1:2")
+	text := policy(speed) + "---\n" + model("v1", "http://127.0.0.1:1") + "---\n" + deployment("v3", "http://127.0.0.1:2")
 	file, warnings, err := spec.Parse("demo.yaml", []byte(text))
 	if err != nil || len(warnings) > 0 {
 		t.Fatalf("parse the demo's files: %v, warnings %v", err, warnings)

@@ -36,8 +36,9 @@ type Options struct {
 	// TempDir is where the temporary directory is made; empty means the system's own place for such.
 	TempDir string
 
-	// patience replaces what limit says, in tests.
+	// patience replaces what limit says, and cast the candidates of the scenario, in tests.
 	patience time.Duration
+	cast     []Candidate
 }
 
 const (

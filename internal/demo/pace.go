@@ -29,6 +29,8 @@ type pace struct {
 	baseline [bins]atomic.Uint32 // latencies of answers of v1
 	began    time.Time
 	before   loadgen.Stats
+	// advised is true once it has been said what to do about it.
+	advised bool
 }
 
 // start begins anew.
@@ -61,7 +63,7 @@ func (p *pace) p99() (latency time.Duration, of uint64) {
 	return bins * binWidth, of
 }
 
-// complaints say what the machine could not do since the start; none as a rule.
+// complaints say what the machine could not do since the start; none as a rule. What to do about it is said once.
 func (p *pace) complaints(rate float64, now loadgen.Stats) []string {
 	var out []string
 	due, waited, dropped := now.Due-p.before.Due, now.Waited-p.before.Waited, now.Dropped-p.before.Dropped
@@ -69,14 +71,17 @@ func (p *pace) complaints(rate float64, now loadgen.Stats) []string {
 	switch {
 	case float64(waited) > waitedShare*float64(due):
 		out = append(out, fmt.Sprintf("this machine does not keep up with %g requests a second: of %s that were due, %s had to wait, and "+
-			"%s were never sent; try --rate %g", rate, thousands(due), thousands(waited), thousands(dropped), rate/2))
+			"%s were never sent", rate, thousands(due), thousands(waited), thousands(dropped)))
 	case sent < (1-missingShare)*rate:
-		out = append(out, fmt.Sprintf("this machine sends %.0f of %g requests a second; try --rate %g", sent, rate, rate/2))
+		out = append(out, fmt.Sprintf("this machine sends %.0f of %g requests a second", sent, rate))
 	}
 	if latency, of := p.p99(); latency > busyP99 && of >= fewAnswers {
-		out = append(out, fmt.Sprintf("this machine is busy: one in a hundred answers of v1 takes a caller %d ms or more, where its server "+
-			"takes %.0f ms. A slow version may not stand out; stop what else is running, or try --rate %g",
-			latency.Milliseconds(), float64(declaredP99)/float64(time.Millisecond), rate/2))
+		out = append(out, fmt.Sprintf("this machine is busy: one in a hundred answers of v1 takes %d ms or more, where its server takes %.0f ms",
+			latency.Milliseconds(), float64(declaredP99)/float64(time.Millisecond)))
+	}
+	if len(out) > 0 && !p.advised {
+		p.advised = true
+		out[len(out)-1] += fmt.Sprintf(". A slow version may not stand out; stop what else is running, or try --rate %g", rate/2)
 	}
 	return out
 }

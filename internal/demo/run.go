@@ -55,6 +55,9 @@ func play(ctx context.Context, o Options) (result Result, err error) {
 		opts: o, candidates: chosen(o.Scenario), ladder: l,
 		say: &narrator{opts: o, began: time.Now()},
 	}
+	if o.cast != nil {
+		r.candidates = o.cast
+	}
 	defer func() {
 		r.say.wipe()
 		if closing := r.stand.close(ctx); closing != nil && err == nil {
@@ -70,6 +73,11 @@ func play(ctx context.Context, o Options) (result Result, err error) {
 			return result, r.cause(ctx, err)
 		}
 		result.Endings = append(result.Endings, e)
+		if e.Phase == client.Completed && i < len(r.candidates)-1 {
+			if err := r.putBack(ctx, e.Candidate.Version); err != nil {
+				return result, r.cause(ctx, err)
+			}
+		}
 	}
 	if err := r.finish(ctx, &result); err != nil {
 		return result, err
@@ -104,7 +112,7 @@ func (r *run) prepare(ctx context.Context) error {
 	if err := r.apply(ctx, "policy.yaml", policy(r.opts.Speed)); err != nil {
 		return err
 	}
-	if err := r.apply(ctx, "model.yaml", model(serving.URL())); err != nil {
+	if err := r.apply(ctx, "model.yaml", model(baseline, serving.URL())); err != nil {
 		return err
 	}
 	r.say.say(plain, fmt.Sprintf("v1 serves. It reads %s of the held-out digits wrongly, takes 8 ms (14 ms at the 99th percentile), "+
@@ -251,6 +259,18 @@ func (r *run) follow(ctx context.Context, f *follower, name string) error {
 	_, err := r.stand.api.Act(ctx, client.ActRequest{Rollout: name, Kind: client.ActAbort, Reason: "the demo's time for it is over"})
 	if err != nil {
 		return fmt.Errorf("abort %s: %w", name, err)
+	}
+	return nil
+}
+
+// putBack makes v1 serve again after a version that should have fallen has come through. A file that was applied before
+// says nothing new, so the model first gets the file that tells the truth, and then the one that is wanted.
+func (r *run) putBack(ctx context.Context, serving string) error {
+	r.say.say(bad, fmt.Sprintf("%s serves now, which it should not: v1 is put back by hand, for the next to be compared with v1.", serving))
+	for _, version := range []string{serving, baseline} {
+		if err := r.apply(ctx, "model.yaml", model(version, r.stand.servers[version].URL())); err != nil {
+			return err
+		}
 	}
 	return nil
 }

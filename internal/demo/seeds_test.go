@@ -4,6 +4,7 @@ package demo
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -12,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/belay-rollouts/belay/client"
 )
 
 // TestDemoOverSeeds plays the whole demo once per seed, one after another because it measures time, and reports how often
@@ -35,6 +38,29 @@ func TestDemoOverSeeds(t *testing.T) {
 		t.Logf("seed %d: %s", seed, brief(result))
 	}
 	t.Logf("%d seeds\n%s", seeds, seen.report())
+}
+
+// TestAVersionThatCameThroughIsTakenBackForTheNext plays a version that should fall and does not: the next one is
+// compared with v1 all the same.
+func TestAVersionThatCameThroughIsTakenBackForTheNext(t *testing.T) {
+	good := named(t, "v2")
+	good.Phase, good.Gate = client.RolledBack, "error_rate"
+	var out, warnings transcript
+	result, err := play(t.Context(), Options{
+		Seed: 4, Speed: 3, Out: &out, Err: &warnings, TempDir: t.TempDir(), cast: []Candidate{good, named(t, "v3")},
+	})
+	if u, ok := errors.AsType[*Unexpected](err); !ok || !strings.HasSuffix(u.Error(), ": v2 completed; it should be rolled back by error_rate") {
+		t.Errorf("got %v", err)
+	}
+	if len(result.Endings) != 2 || !result.Endings[1].AsExpected() || result.Failed > 0 {
+		t.Errorf("endings %+v, %d requests failed", result.Endings, result.Failed)
+	}
+	text := out.String()
+	for _, want := range []string{"v2 serves now, which it should not: v1 is put back by hand", "v1 serves everything, read back"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the narration does not say %q:\n%s\n%s", want, text, warnings.String())
+		}
+	}
 }
 
 func number(t *testing.T, name string, otherwise uint64) uint64 {
