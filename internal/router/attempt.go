@@ -33,6 +33,11 @@ func (r *Router) try(x *exchange, e *upstream.Endpoint, out *reply) *attempt {
 		a.read(x)
 	}
 	a.ended = time.Now()
+	// net/http cancels a request whose connection fails while its body is being
+	// read, so a body that never arrived looks like a caller that went away.
+	if a.kind() == upstream.Cancelled && x.from != nil && x.from.unfinished() {
+		a.err = upstream.NotSent(a.err)
+	}
 	return a
 }
 

@@ -88,9 +88,11 @@ func (r *Router) answer(x *exchange, a *attempt, out *reply) (cut bool) {
 		cut = a.relay(out)
 	case kind == upstream.Unsent:
 		status = 0
+		r.counts.unread.Add(1)
 		out.unread(a.err)
 	case kind == upstream.Cancelled:
-		status = 0
+		// Nothing must pass for an answer, should the caller still be listening.
+		status, cut = 0, true
 	case kind == upstream.Timeout:
 		status = http.StatusGatewayTimeout
 		out.problem(status, fmt.Sprintf("the %s of model %q did not answer in time", x.arm, x.route.is.Model), nil)

@@ -37,7 +37,8 @@ type exchange struct {
 	caller  uint64      // the caller's connection
 	forward http.Header // what a version gets to see
 	body    *upstream.Body
-	held    *held // the stream in body, if it is one
+	held    *held       // the stream in body, if it is one
+	from    *callerBody // what held reads from
 
 	route    *route
 	infers   bool

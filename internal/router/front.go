@@ -122,7 +122,7 @@ func (r *Router) takeBody(x *exchange, out *reply, req *http.Request) (done func
 	}
 	out.fullDuplex()
 	h := newHeld(from, r.limits.Held, &r.room)
-	x.held = h
+	x.held, x.from = h, from
 	x.body = &upstream.Body{Open: h.open, Length: req.ContentLength, Trailer: req.Trailer}
 	if req.ProtoMajor == 1 {
 		out.unfinished = from.unfinished

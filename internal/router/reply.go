@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"strings"
@@ -31,10 +32,15 @@ func newReply(w http.ResponseWriter, wait time.Duration) *reply {
 func (o *reply) Header() http.Header { return o.w.Header() }
 
 // head sends the head. The deadline is set anew for each answer and each piece
-// of one, because a connection carries many.
+// of one, because a connection carries many. A connection whose request was not
+// read to its end carries no other: what is left of it must never be taken for
+// a request.
 func (o *reply) head(status int) {
 	o.begun = true
 	o.bound()
+	if o.unfinished != nil && o.unfinished() {
+		o.Header().Set("Connection", "close")
+	}
 	o.w.WriteHeader(status)
 }
 
@@ -53,16 +59,19 @@ func (o *reply) write(p []byte) bool {
 // fullDuplex lets the answer begin while the body is still being read.
 func (o *reply) fullDuplex() { _ = o.rc.EnableFullDuplex() }
 
-// hint passes an interim answer on.
+// hint passes an interim answer on, with none of the fields of the final one.
 func (o *reply) hint(status int, header http.Header) {
 	if o.begun {
 		return
 	}
 	own := o.w.Header()
+	final := maps.Clone(own)
+	clear(own)
 	endToEnd(own, header)
 	o.bound()
 	o.w.WriteHeader(status)
 	clear(own)
+	maps.Copy(own, final)
 }
 
 // listed bounds the models that an answer lists.

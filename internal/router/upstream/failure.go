@@ -43,6 +43,9 @@ func KindOf(err error) Kind {
 	return ""
 }
 
+// NotSent is the Failure of a request whose caller did not send its body.
+func NotSent(cause error) error { return &Failure{Kind: Unsent, cause: cause} }
+
 // failed makes a Failure of an error met while a request was under way;
 // otherwise is its kind unless the error or ctx says something better.
 func failed(ctx context.Context, err error, otherwise Kind) error {
