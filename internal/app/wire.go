@@ -3,7 +3,9 @@ package app
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
+	"time"
 
 	"github.com/belay-rollouts/belay/internal/adapter/embedded"
 	"github.com/belay-rollouts/belay/internal/adapter/sqlite"
@@ -32,23 +34,29 @@ func (a *App) wire(ctx context.Context) error {
 	}
 	a.router = router.New(router.Options{Signer: signer, Log: a.log})
 	target := embedded.New(a.router)
-	a.ledger = ledger.New(ledger.Options{Store: a.store, Target: target, Signer: signer, Log: a.log})
 	hub, metrics := command.NewHub(), httpapi.NewMetrics()
+	counted := &countedStore{Store: a.store, metrics: metrics}
+	a.ledger = ledger.New(ledger.Options{Store: counted, Target: target, Signer: signer, Log: a.log})
+	loop := &pulse{metrics: metrics, last: map[uint64]time.Time{}}
 	a.controller = controller.New(controller.Options{
-		Store: a.store, Target: target, Ledger: a.ledger, Log: a.log, Tick: a.settings.Tick,
+		Store: counted, Target: target, Ledger: a.ledger, Log: a.log, Tick: a.settings.Tick,
 		Changed: func(c controller.Change) {
-			a.count(metrics, c)
+			loop.beat(c)
 			hub.Changed(c)
 		},
 	})
 	engine := command.New(command.Options{
-		Store: a.store, Controller: a.controller, Ledger: a.ledger, Hub: hub, Preflight: preflight.New(), Log: a.log,
+		Store: counted, Controller: a.controller, Ledger: a.ledger, Hub: hub, Preflight: preflight.New(), Log: a.log,
 	})
 	metrics.WatchRollouts(engine)
 	metrics.WatchRouter(a.routed)
 	a.handler = httpapi.New(httpapi.Options{
 		Engine: engine, Answers: a.store, Metrics: metrics, Log: a.log, LocalOnly: !a.settings.InsecureAdmin,
-		Checks: []httpapi.Check{{Name: "store", Do: a.store.Ping}, {Name: "evidence", Do: func(context.Context) error { return a.ledger.Failing() }}},
+		Checks: []httpapi.Check{
+			{Name: "store", Do: a.store.Ping},
+			{Name: "evidence", Do: func(context.Context) error { return a.ledger.Failing() }},
+			{Name: "router", Do: a.serving},
+		},
 	})
 	return nil
 }
@@ -67,14 +75,12 @@ func (a *App) signer(ctx context.Context) (*assignment.Signer, error) {
 	return assignment.NewSigner(key), nil
 }
 
-// count tells the metrics of a stored decision.
-func (a *App) count(m *httpapi.Metrics, c controller.Change) {
-	if !c.Decided {
-		return
+// serving tells whether the router has a table to serve from.
+func (a *App) serving(context.Context) error {
+	if a.router.Table() == nil {
+		return errors.New("there is no routing table yet")
 	}
-	if live, ok := a.controller.Live(c.ID); ok {
-		m.Decided(live.Record.Last.Kind, live.Record.Last.Reason)
-	}
+	return nil
 }
 
 // classes name the classes of status that the router counts by.

@@ -22,6 +22,7 @@ type Metrics struct {
 	decisions   *prometheus.CounterVec
 	outcome     *prometheus.CounterVec
 	tick        prometheus.Histogram
+	stores      *prometheus.HistogramVec
 	storeErrors *prometheus.CounterVec
 	requests    *prometheus.CounterVec
 	seconds     *prometheus.HistogramVec
@@ -38,11 +39,15 @@ func NewMetrics() *Metrics {
 			Name: "belay_outcomes_total", Help: "Outcomes that were reported, by what was made of them.",
 		}, []string{"result"}),
 		tick: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "belay_tick_seconds", Help: "Time of one decision tick of one rollout.",
-			Buckets: prometheus.ExponentialBuckets(0.0001, 2.5, 12),
+			Name: "belay_tick_interval_seconds", Help: "Time between two looks at the same rollout: the tick, unless the loop falls behind.",
+			Buckets: []float64{0.05, 0.1, 0.25, 0.5, 0.9, 1.1, 1.5, 2, 3, 5, 10, 30},
 		}),
+		stores: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "belay_store_seconds", Help: "Time of durable writes, by what was written.",
+			Buckets: prometheus.ExponentialBuckets(0.0005, 2.5, 12),
+		}, []string{"operation"}),
 		storeErrors: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "belay_store_errors_total", Help: "Calls of the store that failed, by what was asked of it.",
+			Name: "belay_store_errors_total", Help: "Durable writes that failed, by what was to be written.",
 		}, []string{"operation"}),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "belay_api_requests_total", Help: "Requests to the API, by route and status.",
@@ -53,9 +58,12 @@ func NewMetrics() *Metrics {
 		}, []string{"route"}),
 	}
 	m.registry.MustRegister(
-		m.decisions, m.outcome, m.tick, m.storeErrors, m.requests, m.seconds,
+		m.decisions, m.outcome, m.tick, m.stores, m.storeErrors, m.requests, m.seconds,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
+	for _, operation := range []string{"create", "commit", "flush", "intend"} {
+		m.storeErrors.WithLabelValues(operation)
+	}
 	for _, result := range []string{"accepted", "repeated", "unattributed", "refused"} {
 		m.outcome.WithLabelValues(result)
 	}
@@ -72,11 +80,16 @@ func (m *Metrics) Decided(kind rollout.Kind, reason rollout.Reason) {
 	m.decisions.WithLabelValues(string(kind), string(reason)).Inc()
 }
 
-// Ticked counts one tick of a rollout.
-func (m *Metrics) Ticked(took time.Duration) { m.tick.Observe(took.Seconds()) }
+// Ticked counts one look at a rollout, by the time since the look before.
+func (m *Metrics) Ticked(since time.Duration) { m.tick.Observe(since.Seconds()) }
 
-// StoreFailed counts a call of the store that failed.
-func (m *Metrics) StoreFailed(operation string) { m.storeErrors.WithLabelValues(operation).Inc() }
+// Stored counts one durable write.
+func (m *Metrics) Stored(operation string, took time.Duration, failed bool) {
+	m.stores.WithLabelValues(operation).Observe(took.Seconds())
+	if failed {
+		m.storeErrors.WithLabelValues(operation).Inc()
+	}
+}
 
 func (m *Metrics) outcomes(r ledger.Result) {
 	m.outcome.WithLabelValues("accepted").Add(float64(r.Accepted))

@@ -43,7 +43,7 @@ func TestMetricsOfEverythingThatIsCounted(t *testing.T) {
 	h.metrics.WatchRollouts(h.engine)
 	h.metrics.WatchRouter(func() []RouterCount { return []RouterCount{{"fraud", "candidate", "5xx", 7}} })
 	h.metrics.Decided(rollout.KindRollback, rollout.ReasonGateFailed)
-	h.metrics.StoreFailed("commit")
+	h.metrics.Stored("commit", time.Millisecond, true)
 	h.metrics.Ticked(time.Millisecond)
 	h.do(t, request{method: "POST", path: "/api/v1/outcomes", body: `{"outcomes":[{"id":"a","metric":"m","value":1},{"id":"b","metric":"m","value":1}]}`})
 	h.do(t, request{path: "/nothing"})
@@ -58,7 +58,9 @@ func TestMetricsOfEverythingThatIsCounted(t *testing.T) {
 		`belay_outcomes_total{result="refused"} 1`,
 		`belay_outcomes_total{result="repeated"} 0`,
 		`belay_store_errors_total{operation="commit"} 1`,
-		`belay_tick_seconds_count 1`,
+		`belay_store_seconds_count{operation="commit"} 1`,
+		`belay_store_errors_total{operation="flush"} 0`,
+		`belay_tick_interval_seconds_count 1`,
 		`belay_api_requests_total{route="POST /api/v1/outcomes",status="202"} 1`,
 		`belay_api_requests_total{route="none",status="404"} 1`,
 	} {
@@ -68,7 +70,7 @@ func TestMetricsOfEverythingThatIsCounted(t *testing.T) {
 	}
 	h.engine.fail(problem.New(problem.Unavailable, "the disk is full"))
 	w := h.do(t, request{path: "/metrics"})
-	if !strings.Contains(w.Body.String(), "belay_tick_seconds_count 1") || strings.Contains(w.Body.String(), `belay_rollouts{`) {
+	if !strings.Contains(w.Body.String(), "belay_tick_interval_seconds_count 1") || strings.Contains(w.Body.String(), `belay_rollouts{`) {
 		t.Error("want all metrics but the phases, which could not be read")
 	}
 }
