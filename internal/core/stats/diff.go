@@ -95,16 +95,21 @@ func (ps *profiles) slope(u float64) (first, second float64) {
 	return ps.sign * first / ps.phi, second / ps.phi
 }
 
-// curve returns the sum of profiles as a curve. Its kinks are kept in dst.
-func (ps *profiles) curve(dst []float64) curve {
-	end := 1 - ps.a
+// curve returns the sum of profiles as a curve without its shape. It is small
+// enough to be inlined, which keeps the profiles on the stack.
+func (ps *profiles) curve() curve { return curve{value: ps.value, slope: ps.slope} }
+
+// shape returns the end, the kinks (kept in dst) and the bends of the curve.
+func (ps *profiles) shape(dst []float64) (end float64, kinks []float64, bends [2]bend) {
+	return ps.end(), ps.kinks(dst), ps.bends()
+}
+
+// end returns the distance at which the range of the difference ends.
+func (ps *profiles) end() float64 {
 	if ps.sign < 0 {
-		end = ps.a + ps.m
+		return ps.a + ps.m
 	}
-	return curve{
-		value: ps.value, slope: ps.slope, end: end,
-		kinks: ps.kinks(dst), bends: ps.bends(),
-	}
+	return 1 - ps.a
 }
 
 // bends returns the two points at which both probabilities can be at an end of
@@ -147,7 +152,8 @@ func (b bend) along(a, sign float64) bend {
 // logMix returns the log e-value of the sum of profiles.
 func (ps *profiles) logMix(p Prior) float64 {
 	var store [stackStrata + 2]float64
-	c := ps.curve(store[:0])
+	c := ps.curve()
+	c.end, c.kinks, c.bends = ps.shape(store[:0])
 	return c.logMix(p)
 }
 
