@@ -213,8 +213,11 @@ func (w *world) slow(ts *testscript.TestScript, neg bool, args []string) {
 	w.models[args[0]].SetLatency(d)
 }
 
-// assignment puts the last assignment token that callers got into a variable.
+// assignment puts the next assignment token that a caller gets into a variable.
 func (w *world) assignment(ts *testscript.TestScript, _ bool, args []string) {
+	w.mu.Lock()
+	w.token = ""
+	w.mu.Unlock()
 	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		w.mu.Lock()
 		token := w.token
