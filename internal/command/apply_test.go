@@ -73,7 +73,7 @@ func TestADryRunStoresNothing(t *testing.T) {
 			t.Error("a dry run does not look at the candidate")
 		}
 		for _, op := range []storetest.Op{storetest.OpPutModel, storetest.OpPutPolicy, storetest.OpCreate} {
-			if n := w.World.Store.Calls(op); n != 0 {
+			if n := w.Store.Calls(op); n != 0 {
 				t.Errorf("%s was called", op)
 			}
 		}
@@ -84,7 +84,7 @@ func TestAllProblemsOfAFileComeAtOnce(t *testing.T) {
 	t.Parallel()
 	run(t, func(t *testing.T, w *world) {
 		w.apply(t, model("m", "v1"))
-		writes := w.World.Store.Calls(storetest.OpPutModel)
+		writes := w.Store.Calls(storetest.OpPutModel)
 		err := w.applyError(t,
 			model("n", "v1"),
 			candidate("a", "nobody", "v2", quick),
@@ -104,9 +104,20 @@ func TestAllProblemsOfAFileComeAtOnce(t *testing.T) {
 		if diff := cmp.Diff(want, paths); diff != "" {
 			t.Errorf("paths (-want +got):\n%s\n%v", diff, err)
 		}
-		if w.World.Store.Calls(storetest.OpPutModel) != writes || w.World.Store.Calls(storetest.OpCreate) != 0 {
+		if w.Store.Calls(storetest.OpPutModel) != writes || w.Store.Calls(storetest.OpCreate) != 0 {
 			t.Error("a part of the file was stored")
 		}
+	})
+}
+
+func TestAHorizonBeyondWhatIsTakenIsRefused(t *testing.T) {
+	t.Parallel()
+	run(t, func(t *testing.T, w *world) {
+		w.apply(t, model("m", "v1"))
+		gate := "  gates: [{metric: 'outcome:bought', kind: rate, maxDecrease: 5%, horizon: HOURS, from: 10%}]\n"
+		err := w.applyError(t, candidate("m-v2", "m", "v2", strings.Replace(gate, "HOURS", "72h", 1)))
+		refused(t, err, problem.Refused, "outcome:bought", "f.yaml:", "24h")
+		w.apply(t, candidate("m-v2", "m", "v2", strings.Replace(gate, "HOURS", "24h", 1)))
 	})
 }
 
@@ -313,10 +324,10 @@ func TestWarningsOfAFileComeOnce(t *testing.T) {
 func TestAStoreThatFailsAppliesNothing(t *testing.T) {
 	t.Parallel()
 	run(t, func(t *testing.T, w *world) {
-		w.World.Store.Fail(storetest.ErrReadOnly)
+		w.Store.Fail(storetest.ErrReadOnly)
 		err := w.applyError(t, model("m", "v1"))
 		refused(t, err, problem.Unavailable, "read-only")
-		w.World.Store.Fail(nil)
+		w.Store.Fail(nil)
 		w.apply(t, model("m", "v1"))
 	})
 }
@@ -324,7 +335,7 @@ func TestAStoreThatFailsAppliesNothing(t *testing.T) {
 func TestAStoredDocumentThatCannotBeReadIsToldAsOurFault(t *testing.T) {
 	t.Parallel()
 	run(t, func(t *testing.T, w *world) {
-		if _, err := w.World.Store.PutPolicy(t.Context(), store.Policy{Name: "p", Source: []byte("nonsense")}); err != nil {
+		if _, err := w.Store.PutPolicy(t.Context(), store.Policy{Name: "p", Source: []byte("nonsense")}); err != nil {
 			t.Fatal(err)
 		}
 		if err := w.applyError(t, model("m", "v1")); !problem.Is(err, problem.Internal) {

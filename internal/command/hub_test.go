@@ -93,7 +93,7 @@ func TestDecisionsTakeTheRoomOfStatuses(t *testing.T) {
 	t.Parallel()
 	run(t, func(t *testing.T, w *world) {
 		hub := command.NewHub()
-		s := command.New(command.Options{Store: w.World.Store, Controller: w.Controller, Ledger: w.Ledger, Hub: hub, Preflight: w.preflight})
+		s := command.New(command.Options{Store: w.Store, Controller: w.Controller, Ledger: w.Ledger, Hub: hub, Preflight: w.preflight})
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		events := s.Subscribe(ctx, "")

@@ -58,6 +58,9 @@ func runningSentence(live *controller.Live) string {
 		return faultSentence(live, byHand)
 	case rollout.ReasonGateFailed, rollout.ReasonCeilingBroken, rollout.ReasonUndecided, rollout.ReasonFaultLasted, rollout.ReasonTooManyStrata:
 		return strings.ToUpper(byHand[:1]) + byHand[1:] + "."
+	case rollout.ReasonEnded, rollout.ReasonPersonRollback, rollout.ReasonPersonAbort, rollout.ReasonRecovered, rollout.ReasonCutOff,
+		rollout.ReasonCandidateDead, rollout.ReasonNotReady, rollout.ReasonCompleted:
+		// Not of a rollout that runs.
 	}
 	if state.Phase == rollout.AwaitingApproval {
 		return strings.ToUpper(byHand[:1]) + byHand[1:] + "."

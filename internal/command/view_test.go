@@ -139,7 +139,7 @@ func TestTheStatusOfARolloutThatIsOver(t *testing.T) {
 				w.Stop()
 				w.Boot()
 				hub := command.NewHub()
-				w.Service = command.New(command.Options{Store: w.World.Store, Controller: w.Controller, Ledger: w.Ledger, Hub: hub, Preflight: w.preflight})
+				w.Service = command.New(command.Options{Store: w.Store, Controller: w.Controller, Ledger: w.Ledger, Hub: hub, Preflight: w.preflight})
 			}
 			st := w.status(t, "m-v2")
 			if st.Gates[0].Verdict != gate.Fail || st.Exposure.Requests == 0 || st.Stage.Effective != 0 || st.Stage.Left != 0 {
@@ -161,12 +161,12 @@ func TestTroubleIsShown(t *testing.T) {
 	run(t, func(t *testing.T, w *world) {
 		w.apply(t, model("m", "v1"), candidate("m-v2", "m", "v2", quick))
 		time.Sleep(2 * time.Second)
-		w.World.Store.Fail(storetest.ErrFull)
+		w.Store.Fail(storetest.ErrFull)
 		time.Sleep(2 * time.Minute)
 		if st := w.status(t, "m-v2"); !strings.Contains(st.Trouble, "disk") {
 			t.Errorf("trouble %q", st.Trouble)
 		}
-		w.World.Store.Fail(nil)
+		w.Store.Fail(nil)
 		time.Sleep(time.Minute)
 		w.Target.EditObservation(w.Record("m-v2").ID, func(o *traffic.Observation) { o.Weight = 3 })
 		time.Sleep(5 * time.Second)

@@ -46,7 +46,7 @@ func run(t *testing.T, test func(t *testing.T, w *world)) {
 		hub := command.NewHub()
 		w.Listen(hub.Changed)
 		w.Service = command.New(command.Options{
-			Store: w.World.Store, Controller: w.Controller, Ledger: w.Ledger, Hub: hub, Preflight: w.preflight,
+			Store: w.Store, Controller: w.Controller, Ledger: w.Ledger, Hub: hub, Preflight: w.preflight,
 		})
 		test(t, w)
 	})

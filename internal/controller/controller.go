@@ -150,12 +150,15 @@ func (c *Controller) openEnded(ctx context.Context, intents map[uint64]*store.In
 			continue
 		}
 		if intents[rec.ID] != nil {
-			clear := store.Commit{ID: rec.ID, Revision: rec.Revision, State: rec.State, ClearIntent: true}
-			if _, err := c.store.Commit(ctx, clear); err != nil {
+			done := store.Commit{ID: rec.ID, Revision: rec.Revision, State: rec.State, ClearIntent: true}
+			if _, err := c.store.Commit(ctx, done); err != nil {
 				return fmt.Errorf("start the control loop: clear the intent of %q: %w", rec.Name, err)
 			}
 		}
-		if now.Sub(rec.State.EndedAt) > ledger.DefaultHorizon {
+		if age := now.Sub(rec.State.EndedAt); age > ledger.DefaultHorizon {
+			if age < forgetWithin {
+				c.forget(ctx, &rec)
+			}
 			continue
 		}
 		plan := rec.Plan
@@ -164,6 +167,17 @@ func (c *Controller) openEnded(ctx context.Context, intents map[uint64]*store.In
 		}
 	}
 	return nil
+}
+
+// forgetWithin is how long ago a rollout may have ended for what was kept for its
+// late outcomes to be dropped at start; of earlier ones it is dropped already,
+// unless no server ran for so long.
+const forgetWithin = 30 * 24 * time.Hour
+
+func (c *Controller) forget(ctx context.Context, rec *store.Rollout) {
+	if err := c.ledger.Forget(ctx, rec.ID); err != nil {
+		c.log.WarnContext(ctx, "outcome ids of an ended rollout stay in the store", "rollout", rec.Name, "err", err)
+	}
 }
 
 // account is what the ledger needs to know of a rollout.

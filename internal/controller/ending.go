@@ -33,6 +33,12 @@ type ending struct {
 
 func (e *ending) confirmed() bool { return !e.times.ConfirmedAt.IsZero() }
 
+// late reports whether the traffic is not confirmed within the time that the
+// plan allows.
+func (e *ending) late(within time.Duration) bool {
+	return !e.confirmed() && within > 0 && now().Sub(e.times.DecidedAt) > within
+}
+
 // end takes the traffic from the candidate: the table first, the intent made
 // durable beside it, and then everything else.
 func (w *worker) end(ctx context.Context, p *proposal, a *ask) {
@@ -178,6 +184,7 @@ func (w *worker) complete(ctx context.Context, cm *commit) {
 	e := &ending{proposal: cm.proposal, times: store.Ending{DecidedAt: cm.decided}, inStore: true, asks: cm.asks}
 	w.ending = e
 	w.c.ledger.End(w.rec.ID, w.state.EndedAt)
+	w.collectErr = w.collect(ctx, urgentBudget) // The next table does not name the rollout any more.
 	w.c.board.handOver(w.rec.Model, w.rec.Plan.Candidate)
 	w.finish(ctx)
 }

@@ -469,3 +469,72 @@ func TestEveryStoredDecisionIsWorkedOutAgain(t *testing.T) {
 		recompute(t, w, "m-v2")
 	})
 }
+
+func TestFrozenEdgesReachTheTable(t *testing.T) {
+	t.Parallel()
+	run(t, func(t *testing.T, w *controllertest.World) {
+		w.Start(id, w.Plan("m", "header:X-User", `  stages:
+    - {weight: 10%, dwell: 1h}
+    - {weight: 100%, dwell: 1h, holdback: 10%}
+  gates: [{metric: latency_p99, maxIncrease: 50%}]
+`))
+		load := errorsAt(0.01)
+		load.Units = 1000
+		drive(t, w, load)
+		time.Sleep(30 * time.Second)
+		if s := w.Target.Split(id); s.Edges != nil {
+			t.Errorf("edges %v before 2,000 baseline requests", s.Edges)
+		}
+		time.Sleep(30 * time.Second)
+		frozen := w.Target.Split(id).Edges
+		if len(frozen) != 1 {
+			t.Fatalf("edges %v after 2,000 baseline requests", frozen)
+		}
+		w.Kill()
+		time.Sleep(time.Second)
+		w.Boot()
+		if s := w.Target.Split(id); !cmp.Equal(s.Edges, frozen) {
+			t.Errorf("edges %v after a restart, want %v", s.Edges, frozen)
+		}
+	})
+}
+
+func TestWhatIsKeptForLateOutcomesIsDropped(t *testing.T) {
+	t.Parallel()
+	run(t, func(t *testing.T, w *controllertest.World) {
+		w.Start(id, w.Plan("m", "request", short))
+		time.Sleep(2 * time.Second)
+		if _, err := w.Controller.Act(t.Context(), id, act(rollout.ActAbort)); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		w.Stop()
+		calls := w.Store.Calls(storetest.OpForget)
+		time.Sleep(48 * time.Hour)
+		w.Boot()
+		if n := w.Store.Calls(storetest.OpForget); n != calls+1 {
+			t.Errorf("dropped %d times at the start after the horizon, want once", n-calls)
+		}
+	})
+}
+
+func TestATrafficThatDoesNotComeBackIsTrouble(t *testing.T) {
+	t.Parallel()
+	run(t, func(t *testing.T, w *controllertest.World) {
+		w.Start(id, w.Plan("m", "request", short))
+		time.Sleep(2 * time.Second)
+		w.Target.Deafen(true)
+		if _, err := w.Controller.Act(t.Context(), id, act(rollout.ActRollback)); !problem.Is(err, problem.Unavailable) {
+			t.Errorf("told as %v, want unavailable", err)
+		}
+		live, _ := w.Controller.Live(id)
+		if !strings.Contains(live.Trouble, "not read back") {
+			t.Errorf("trouble %q", live.Trouble)
+		}
+		w.Target.Deafen(false)
+		time.Sleep(5 * time.Second)
+		if rec := w.Record("m-v2"); rec.Ending.ConfirmedAt.IsZero() {
+			t.Error("never confirmed")
+		}
+	})
+}

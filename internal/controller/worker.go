@@ -214,6 +214,8 @@ func (w *worker) trouble() string {
 	switch {
 	case w.fault != "":
 		return w.fault
+	case w.ending != nil && w.ending.late(w.plan.Rollback.Within):
+		return fmt.Sprintf("the traffic is not read back as asked %v after the decision; trying again", now().Sub(w.ending.times.DecidedAt).Round(time.Second))
 	case w.storeErr != nil:
 		return fmt.Sprintf("the store does not take decisions: %v", w.storeErr)
 	case w.applyErr != nil:

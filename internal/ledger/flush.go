@@ -189,7 +189,7 @@ func (l *Ledger) closeOver(ctx context.Context, now time.Time) {
 func (l *Ledger) close(ctx context.Context, b *book) {
 	ctx, cancel := context.WithTimeout(ctx, flushTimeout)
 	defer cancel()
-	if err := l.store.Forget(ctx, b.account.ID, 0); err != nil {
+	if err := l.Forget(ctx, b.account.ID); err != nil {
 		l.log.WarnContext(ctx, "outcome ids of an ended rollout stay in the store", "rollout", b.account.Name, "err", err)
 	}
 	l.mu.Lock()

@@ -219,13 +219,22 @@ func (l *Ledger) collect(ctx context.Context) error {
 	now := time.Now()
 	for _, batch := range batches {
 		if b := l.book(batch.Rollout); b != nil && !b.add(batch, now) {
-			l.log.Error("batch of another layout dropped", "rollout", b.account.Name, "stratum", batch.Stratum)
+			l.log.ErrorContext(ctx, "batch of another layout dropped", "rollout", b.account.Name, "stratum", batch.Stratum)
 		}
 	}
 	if err != nil {
 		return fmt.Errorf("collect from the data plane: %w", err)
 	}
 	l.heard.Store(now.UnixNano())
+	return nil
+}
+
+// Forget drops what the store keeps for late outcomes of a rollout whose horizon
+// has passed.
+func (l *Ledger) Forget(ctx context.Context, id uint64) error {
+	if err := l.store.Forget(ctx, id, 0); err != nil {
+		return fmt.Errorf("forget outcomes of rollout %016x: %w", id, err)
+	}
 	return nil
 }
 

@@ -3,6 +3,7 @@ package preflight_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -29,10 +30,7 @@ func good(metadata string) server {
 }
 
 func (s server) with(path, body string) server {
-	out := server{}
-	for p, b := range s {
-		out[p] = b
-	}
+	out := maps.Clone(s)
 	if body == "absent" {
 		delete(out, path)
 	} else {

@@ -71,8 +71,7 @@ func join(path []string) string { return "/" + strings.Join(path, "/") }
 // short takes the method and the URL out of a client's error: the message names
 // the server anyway.
 func short(err error) error {
-	var u *url.Error
-	if errors.As(err, &u) {
+	if u, ok := errors.AsType[*url.Error](err); ok {
 		return u.Err
 	}
 	return err
