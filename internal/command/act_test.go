@@ -108,7 +108,7 @@ func TestPausedAndResumed(t *testing.T) {
 		if st.Record.State.Paused == nil || !strings.Contains(st.Next, "belay resume m-v2") {
 			t.Errorf("paused: %+v, next %q", st.Record.State.Paused, st.Next)
 		}
-		time.Sleep(time.Hour)
+		time.Sleep(10 * time.Minute)
 		if got := w.Record("m-v2").State.Stage; got != 0 {
 			t.Errorf("a paused rollout went on to stage %d", got)
 		}

@@ -22,6 +22,7 @@ type world struct {
 	*controllertest.World
 	*command.Service
 	preflight *fakePreflight
+	stopLoad  context.CancelFunc
 }
 
 // fakePreflight is a fake: it says what a test tells it to.
@@ -116,7 +117,9 @@ func (w *world) drive(t *testing.T, name string, errors float64) {
 	t.Helper()
 	l := &controllertest.Load{Rollout: w.Record(name).ID, Rate: 50, Seed: 1}
 	l.Errors = [split.Arms]float64{0.01, errors}
-	w.Drive(t.Context(), l)
+	ctx, cancel := context.WithCancel(t.Context())
+	w.stopLoad = cancel
+	w.Drive(ctx, l)
 }
 
 // ends waits for the end of a rollout.
@@ -129,6 +132,9 @@ func (w *world) ends(t *testing.T, name string, want rollout.Phase) {
 				t.Fatalf("%s ended %s: %s", name, rec.State.Phase, rec.Last.Sentence)
 			}
 			time.Sleep(2 * time.Second)
+			if w.stopLoad != nil {
+				w.stopLoad()
+			}
 			return
 		}
 	}

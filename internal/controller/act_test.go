@@ -287,7 +287,7 @@ func TestLateLabelsAloneRollBack(t *testing.T) {
     - {metric: "outcome:correct", kind: rate, maxDecrease: 4pp}
 `))
 		load := errorsAt(0.01)
-		load.Report = 30 * time.Minute
+		load.Report = 10 * time.Minute
 		load.Wrong = [split.Arms]float64{0.06, 0.16}
 		drive(t, w, load)
 		rec := until(t, w, "m-v2", 24*time.Hour)

@@ -69,9 +69,9 @@ func TestNoTrafficHoldsAndThenAsks(t *testing.T) {
 func TestARestartResumesWhereItWas(t *testing.T) {
 	t.Parallel()
 	run(t, func(t *testing.T, w *controllertest.World) {
-		created := w.Start(id, w.Plan("m", "request", ladder))
+		created := w.Start(id, w.Plan("m", "request", strings.ReplaceAll(ladder, "dwell: 2h", "dwell: 15m")))
 		drive(t, w, errorsAt(0.01))
-		time.Sleep(3 * time.Hour)
+		time.Sleep(25 * time.Minute)
 		before, split := w.Record("m-v2"), w.Target.Split(id)
 		live, _ := w.Controller.Live(id)
 		w.Kill()
@@ -128,10 +128,12 @@ func TestTimeThatNobodySawIsNoDwell(t *testing.T) {
 	t.Parallel()
 	run(t, func(t *testing.T, w *controllertest.World) {
 		w.Start(id, w.Plan("m", "request", ladder))
-		drive(t, w, errorsAt(0.01))
+		load := errorsAt(0.01)
+		load.Rate = 5
+		drive(t, w, load)
 		time.Sleep(10 * time.Minute)
 		w.Stop()
-		time.Sleep(5 * time.Hour)
+		time.Sleep(3 * time.Hour)
 		w.Boot()
 		time.Sleep(5 * time.Second)
 		if rec := w.Record("m-v2"); rec.State.Stage != 0 {
