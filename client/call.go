@@ -8,10 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	mathrand "math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -32,11 +34,12 @@ type call struct {
 
 // newCall returns a call without a body. Parts of the path are escaped.
 func newCall(method string, parts ...string) *call {
-	path := "/api/v1"
+	var path strings.Builder
+	path.WriteString("/api/v1")
 	for _, p := range parts {
-		path += "/" + url.PathEscape(p)
+		path.WriteString("/" + url.PathEscape(p))
 	}
-	return &call{method: method, path: path, query: url.Values{}, header: http.Header{}}
+	return &call{method: method, path: path.String(), query: url.Values{}, header: http.Header{}}
 }
 
 // withJSON puts v into the body.
@@ -90,7 +93,7 @@ func (c *Client) once(ctx context.Context, k *call) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer resp.Body.Close() //nolint:errcheck // Nothing follows from it.
+	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	if err != nil {
 		return nil, &Unreachable{Server: c.Server(), Err: fmt.Errorf("the answer broke off: %w", err)}
@@ -114,9 +117,7 @@ func (c *Client) send(ctx context.Context, k *call) (*http.Response, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make a request to %s: %w", c.Server(), err)
 	}
-	for name, values := range k.header {
-		req.Header[name] = values
-	}
+	maps.Copy(req.Header, k.header)
 	req.Header.Set("User-Agent", c.options.UserAgent)
 	if k.kind != "" {
 		req.Header.Set("Content-Type", k.kind)

@@ -94,7 +94,7 @@ func (w *watch) stream(ctx context.Context) error {
 	if err != nil {
 		return w.cause(ctx, err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // Nothing follows from it.
+	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
 		body, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<16))
 		return answerError(resp, body)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -30,13 +31,13 @@ func (a *App) Stop(ctx context.Context) error {
 	a.mu.Unlock()
 	ctx = context.WithoutCancel(ctx)
 	var errs []error
-	for i := len(todo) - 1; i >= 0; i-- {
+	for _, t := range slices.Backward(todo) {
 		began := time.Now()
-		err := todo[i].do(ctx)
+		err := t.do(ctx)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("stop %s: %w", todo[i].name, err))
+			errs = append(errs, fmt.Errorf("stop %s: %w", t.name, err))
 		}
-		a.log.DebugContext(ctx, "stopped", "part", todo[i].name, "took", time.Since(began), "err", err)
+		a.log.DebugContext(ctx, "stopped", "part", t.name, "took", time.Since(began), "err", err)
 	}
 	return errors.Join(errs...)
 }

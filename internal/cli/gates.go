@@ -128,7 +128,9 @@ func notes(g *client.Gate) []string {
 		on   bool
 		text string
 	}{
-		{g.Waived, "overridden"}, {g.Info, "info only"}, {g.Holds, "fail holds"},
+		{g.Waived, "overridden"},
+		{g.Info, "info only"},
+		{g.Holds, "fail holds"},
 		{g.GuardOnly && !g.Info, "guard only"},
 	} {
 		if note.on {

@@ -10,6 +10,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -193,12 +194,13 @@ func add(total *client.OutcomeResult, r client.OutcomeResult) {
 
 func reported(r client.OutcomeResult) shown {
 	return shown{data: r, name: func() []string { return nil }, table: func(bool) []string {
-		text := fmt.Sprintf("%d accepted, %d repeated, %d unattributed, %d refused", r.Accepted, r.Repeated, r.Unattributed, len(r.Refused))
+		var text strings.Builder
+		fmt.Fprintf(&text, "%d accepted, %d repeated, %d unattributed, %d refused", r.Accepted, r.Repeated, r.Unattributed, len(r.Refused))
 		for _, why := range []string{"NoRollout", "NoExposure", "Pinned", "NotCompared", "TooLate", "NoGate"} {
 			if n := r.Why[why]; n > 0 {
-				text += fmt.Sprintf("; %s %d", why, n)
+				fmt.Fprintf(&text, "; %s %d", why, n)
 			}
 		}
-		return []string{text}
+		return []string{text.String()}
 	}}
 }

@@ -18,7 +18,7 @@ func TestNumbersAsPeopleReadThem(t *testing.T) {
 		things(1, "request"): "1 request", things(2, "unit"): "2 units", things(int64(1000), "gate"): "1,000 gates",
 		percent(1): "1%", percent(0.5): "0.5%", percent(100.0 / 3): "33.33%",
 		rate(0.0102): "1.02%", rate(0.971): "97.1%", rate(0.00012): "0.012%", rate(1): "100%", rate(0.9996): "99.96%",
-		latency(0.084): "84ms", latency(1.2345): "1.23s", latency(0.00085): "850us", latency(-0.0): "0",
+		latency(0.084): "84ms", latency(1.2345): "1.23s", latency(0.00085): "850us", latency(math.Copysign(0, -1)): "0",
 		signed(0.0002): "+0.02", signed(-0.304): "-30.4", signed(3.1): "+310",
 		eValue(0): "1", eValue(math.Log(54321)): "54,321", eValue(1000): "10^434", eValue(-50): "<0.001", eValue(math.Log(0.31)): "0.31",
 	} {
@@ -68,25 +68,25 @@ func TestIntervals(t *testing.T) {
 	gate := func(margin float64, worse string, lower, estimate, upper *float64) client.Gate {
 		return client.Gate{MarginValue: &margin, Worse: "up", Verdict: client.Undecided, Bound: &client.Bound{Relative: true, Lower: lower, Estimate: estimate, Upper: upper}}
 	}
-	down := gate(-0.1, "down", ptr(-0.15), ptr(-0.05), ptr(0.05))
+	down := gate(-0.1, "down", new(-0.15), new(-0.05), new(0.05))
 	down.Worse = "down"
-	noData := gate(0.1, "up", ptr(-1), ptr(0), ptr(1))
+	noData := gate(0.1, "up", new(-1.0), new(0.0), new(1.0))
 	noData.Verdict = client.NoData
 	tests := map[string]struct {
 		gate client.Gate
 		want string
 	}{
-		"inside the margin":      {gate(0.1, "up", ptr(-0.05), ptr(0.02), ptr(0.08)), "-20% ...............[====0=+=====].!xxxxxxxxxx +20%"},
-		"across the margin":      {gate(0.1, "up", ptr(-0.05), ptr(0.05), ptr(0.15)), "-20% ...............[====0====+====!====]xxxxx +20%"},
-		"beyond the margin":      {gate(0.1, "up", ptr(0.12), ptr(0.14), ptr(0.18)), "-20% ....................0.........!x[=+===]xx +20%"},
+		"inside the margin":      {gate(0.1, "up", new(-0.05), new(0.02), new(0.08)), "-20% ...............[====0=+=====].!xxxxxxxxxx +20%"},
+		"across the margin":      {gate(0.1, "up", new(-0.05), new(0.05), new(0.15)), "-20% ...............[====0====+====!====]xxxxx +20%"},
+		"beyond the margin":      {gate(0.1, "up", new(0.12), new(0.14), new(0.18)), "-20% ....................0.........!x[=+===]xx +20%"},
 		"a decrease that harms":  {down, "-20% xxxxx[====!====+====0====]............... +20%"},
-		"beyond both ends":       {gate(0.1, "up", ptr(-0.9), ptr(0), ptr(0.9)), "-20% <===================+=========!=========> +20%"},
-		"one side not bounded":   {gate(0.1, "up", ptr(-0.1), ptr(0.05), nil), "-20% ..........[=========0====+====!=========> +20%"},
-		"wholly beyond the edge": {gate(0.1, "up", ptr(0.5), ptr(0.6), ptr(0.7)), "-20% ....................0.........!xxxxxxxxx> +20%"},
-		"wholly below the edge":  {gate(0.1, "up", ptr(-0.7), ptr(-0.6), ptr(-0.5)), "-20% <...................0.........!xxxxxxxxxx +20%"},
-		"nothing is known":       {gate(0.1, "up", nil, ptr(0), nil), ""},
+		"beyond both ends":       {gate(0.1, "up", new(-0.9), new(0.0), new(0.9)), "-20% <===================+=========!=========> +20%"},
+		"one side not bounded":   {gate(0.1, "up", new(-0.1), new(0.05), nil), "-20% ..........[=========0====+====!=========> +20%"},
+		"wholly beyond the edge": {gate(0.1, "up", new(0.5), new(0.6), new(0.7)), "-20% ....................0.........!xxxxxxxxx> +20%"},
+		"wholly below the edge":  {gate(0.1, "up", new(-0.7), new(-0.6), new(-0.5)), "-20% <...................0.........!xxxxxxxxxx +20%"},
+		"nothing is known":       {gate(0.1, "up", nil, new(0.0), nil), ""},
 		"no data":                {noData, ""},
-		"no margin":              {client.Gate{Bound: &client.Bound{Estimate: ptr(0)}}, ""},
+		"no margin":              {client.Gate{Bound: &client.Bound{Estimate: new(0.0)}}, ""},
 	}
 	for name, tt := range tests {
 		if got := interval(&tt.gate, painter{}); got != tt.want {

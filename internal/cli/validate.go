@@ -2,6 +2,7 @@ package cli
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -130,10 +131,8 @@ func (v *verdictOf) take(warnings []spec.Warning, err error) {
 }
 
 func once[T comparable](all []T, x T) []T {
-	for _, y := range all {
-		if x == y {
-			return all
-		}
+	if slices.Contains(all, x) {
+		return all
 	}
 	return append(all, x)
 }

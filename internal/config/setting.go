@@ -44,31 +44,55 @@ func split(key string, separator byte) string {
 
 // All is the table of settings.
 var All = []Setting{
-	{Key: "data", Default: "./belay-data", Serve: true, set: text(func(s *Settings) *string { return &s.Data }),
-		Usage: "`directory` that everything is kept in"},
-	{Key: "listen", Default: ":8080", Serve: true, set: address(func(s *Settings) *string { return &s.Listen }),
-		Usage: "`address` that traffic is served at"},
-	{Key: "admin", Default: "127.0.0.1:7070", Serve: true, set: address(func(s *Settings) *string { return &s.Admin }),
-		Usage: "`address` of the API, the metrics and the probes"},
-	{Key: "insecureAdmin", Default: "false", Serve: true, Switch: true, set: setInsecureAdmin,
-		Usage: "allow an admin address that other machines reach, although there is no log-in"},
-	{Key: "tick", Default: "1s", Serve: true, set: duration(50*time.Millisecond, time.Minute, func(s *Settings) *time.Duration { return &s.Tick }),
-		Usage: "`time` between two looks at a rollout"},
-	{Key: "drain", Default: "30s", Serve: true, set: duration(0, 10*time.Minute, func(s *Settings) *time.Duration { return &s.Drain }),
-		Usage: "`time` that requests under way get to end when the server stops"},
-	{Key: "logLevel", Default: "info", Serve: true, set: setLogLevel,
-		Usage: "`level` of the log: debug, info, warn or error"},
-	{Key: "logFormat", Default: "text", Serve: true, set: oneOf([]Format{Text, JSON}, func(s *Settings) *Format { return &s.LogFormat }),
-		Usage: "`format` of the log: text or json"},
+	{
+		Key: "data", Default: "./belay-data", Serve: true, set: text(func(s *Settings) *string { return &s.Data }),
+		Usage: "`directory` that everything is kept in",
+	},
+	{
+		Key: "listen", Default: ":8080", Serve: true, set: address(func(s *Settings) *string { return &s.Listen }),
+		Usage: "`address` that traffic is served at",
+	},
+	{
+		Key: "admin", Default: "127.0.0.1:7070", Serve: true, set: address(func(s *Settings) *string { return &s.Admin }),
+		Usage: "`address` of the API, the metrics and the probes",
+	},
+	{
+		Key: "insecureAdmin", Default: "false", Serve: true, Switch: true, set: setInsecureAdmin,
+		Usage: "allow an admin address that other machines reach, although there is no log-in",
+	},
+	{
+		Key: "tick", Default: "1s", Serve: true, set: duration(50*time.Millisecond, time.Minute, func(s *Settings) *time.Duration { return &s.Tick }),
+		Usage: "`time` between two looks at a rollout",
+	},
+	{
+		Key: "drain", Default: "30s", Serve: true, set: duration(0, 10*time.Minute, func(s *Settings) *time.Duration { return &s.Drain }),
+		Usage: "`time` that requests under way get to end when the server stops",
+	},
+	{
+		Key: "logLevel", Default: "info", Serve: true, set: setLogLevel,
+		Usage: "`level` of the log: debug, info, warn or error",
+	},
+	{
+		Key: "logFormat", Default: "text", Serve: true, set: oneOf([]Format{Text, JSON}, func(s *Settings) *Format { return &s.LogFormat }),
+		Usage: "`format` of the log: text or json",
+	},
 
-	{Key: "server", Default: "http://127.0.0.1:7070", set: setServer,
-		Usage: "`URL` of the server"},
-	{Key: "actor", Default: "", set: setActor,
-		Usage: "`name` of who asks, for the decision log (default: your user name)"},
-	{Key: "output", Default: "table", set: oneOf(Outputs, func(s *Settings) *Output { return &s.Output }),
-		Usage: "`form` of the output: table, wide, json, yaml or name"},
-	{Key: "requestTimeout", Default: "30s", set: duration(100*time.Millisecond, time.Hour, func(s *Settings) *time.Duration { return &s.Timeout }),
-		Usage: "`time` that one request to the server may take, tried again or not"},
+	{
+		Key: "server", Default: "http://127.0.0.1:7070", set: setServer,
+		Usage: "`URL` of the server",
+	},
+	{
+		Key: "actor", Default: "", set: setActor,
+		Usage: "`name` of who asks, for the decision log (default: your user name)",
+	},
+	{
+		Key: "output", Default: "table", set: oneOf(Outputs, func(s *Settings) *Output { return &s.Output }),
+		Usage: "`form` of the output: table, wide, json, yaml or name",
+	},
+	{
+		Key: "requestTimeout", Default: "30s", set: duration(100*time.Millisecond, time.Hour, func(s *Settings) *time.Duration { return &s.Timeout }),
+		Usage: "`time` that one request to the server may take, tried again or not",
+	},
 }
 
 func text(field func(*Settings) *string) func(*Settings, string) error {

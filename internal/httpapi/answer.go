@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"sync"
 	"time"
@@ -150,9 +151,7 @@ func replay(w http.ResponseWriter, old *kept, k keyed) {
 		writeProblem(w, describe(problem.New(problem.Conflict, "the Idempotency-Key %q was used for another request; use a new one for each", k.key)))
 		return
 	}
-	for name, values := range old.Header {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), old.Header)
 	w.Header().Set("Idempotency-Replayed", "true")
 	w.WriteHeader(old.Status)
 	_, _ = w.Write(old.Body) // The caller is gone if this fails.

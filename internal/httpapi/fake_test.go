@@ -75,8 +75,10 @@ func aStatus(name string, revision int64) command.Status {
 		Attempt: 1,
 		Stage:   command.StageStatus{Of: 2, Weight: 100, Asked: 100, Effective: 100, Dwell: time.Hour, Served: time.Minute, Left: 59 * time.Minute, MinSamples: 500, Require: spec.NoHarm},
 		Gates: []command.GateStatus{
-			{Gate: "error_rate", Verdict: gate.Undecided, Reason: gate.NotProvenYet, LogFail: -0.5, LogPass: 0.7, Threshold: 3.7, PassThreshold: 3, Margin: "+20%",
-				Bound: &gate.Bound{Relative: true, Estimate: 0.1, Lower: -0.3, Upper: 0.5, Baseline: 0.01, Candidate: 0.011}, Here: stats.Stratum{NT: 500, KT: 5, NC: 50000, KC: 500}},
+			{
+				Gate: "error_rate", Verdict: gate.Undecided, Reason: gate.NotProvenYet, LogFail: -0.5, LogPass: 0.7, Threshold: 3.7, PassThreshold: 3, Margin: "+20%",
+				Bound: &gate.Bound{Relative: true, Estimate: 0.1, Lower: -0.3, Upper: 0.5, Baseline: 0.01, Candidate: 0.011}, Here: stats.Stratum{NT: 500, KT: 5, NC: 50000, KC: 500},
+			},
 			{Gate: "outcome:correct", Verdict: gate.NoData, Reason: gate.NoCandidateData, Threshold: 3.7, PassThreshold: 3, Margin: "-4pp"},
 		},
 		Traffic:  traffic.Observation{Weight: 100, Baseline: traffic.Health{State: traffic.Ready}, Candidate: traffic.Health{State: traffic.Ready}, LastRequest: epoch},
