@@ -39,7 +39,7 @@ func (s Search) Frontier(logThreshold float64, logE func(boundary float64) float
 		return s.Start + sign*refine(below, above, excess)
 	}
 	below, above := stride(below, s.Step, reach, excess)
-	if above.y < 0 {
+	if !(above.y >= 0) {
 		return none
 	}
 	return s.Start + sign*refine(below, above, excess)

@@ -54,14 +54,14 @@ func GateLogE(pooled float64, perStage []float64, stages int) float64 {
 // it reaches 1/alpha whenever one gate reaches 1/(alpha*share).
 //
 // The shares are fixed before the start and sum to at most 1. A share that is
-// not a positive number counts as 0, a NaN log e-value as 0, and every e-value
+// not in (0, 1] counts as 0, a NaN log e-value as 0, and every e-value
 // is capped at exp(CapLogE). Of slices of unequal length the common part
 // counts. With no positive share the answer is 0, no evidence.
 func AverageLogE(shares, logEs []float64) float64 {
 	sum, bets := 0.0, 0
 	for i := range min(len(shares), len(logEs)) {
 		share := shares[i]
-		if !(share > 0) || math.IsInf(share, 1) {
+		if !(share > 0 && share <= 1+slack) {
 			continue
 		}
 		sum += share * math.Exp(mixable(logEs[i]))

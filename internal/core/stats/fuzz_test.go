@@ -129,7 +129,7 @@ func FuzzAverages(f *testing.F) {
 		if got := GateLogE(a, []float64{b, c}, int(min(max(d, -5), 50))); math.IsNaN(got) || got > CapLogE {
 			t.Errorf("gate is %v", got)
 		}
-		if got := AverageLogE([]float64{a, .5, b}, []float64{c, d, e, g}); math.IsNaN(got) || math.IsInf(got, 1) && a+b < 1e290 {
+		if got := AverageLogE([]float64{a, .5, b}, []float64{c, d, e, g}); math.IsNaN(got) || math.IsInf(got, 1) {
 			t.Errorf("average is %v", got)
 		}
 	})
