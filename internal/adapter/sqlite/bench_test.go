@@ -160,6 +160,19 @@ func BenchmarkOutcomes(b *testing.B) {
 	}
 }
 
+// BenchmarkForget forgets 100,000 outcome ids.
+func BenchmarkForget(b *testing.B) {
+	s := open(b, b.TempDir())
+	r := begin(b, s, "fraud", 7)
+	for round := 0; b.Loop(); round++ {
+		b.StopTimer()
+		must(b, s.Flush(b.Context(), []store.Kept{{ID: r.ID, Outcomes: numbered(round*100_000, 100_000)}}))
+		b.StartTimer()
+		must(b, s.Forget(b.Context(), r.ID, 0))
+	}
+	perSecond(b, 100_000*b.N, "ids")
+}
+
 // BenchmarkExposures keeps 2,000 exposures, half of them seen before.
 func BenchmarkExposures(b *testing.B) {
 	s, chance := open(b, b.TempDir()), rand.New(rand.NewPCG(1, 1))

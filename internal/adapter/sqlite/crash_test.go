@@ -3,7 +3,9 @@ package sqlite_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"slices"
@@ -90,7 +92,7 @@ func reached(ctx context.Context, s store.Store) (int64, error) {
 }
 
 // commitForEver goes on where the store is.
-func commitForEver(ctx context.Context, dir string) error {
+func commitForEver(ctx context.Context, dir string, say io.Writer) error {
 	s, err := sqlite.Open(ctx, dir)
 	if err != nil {
 		return err
@@ -99,13 +101,14 @@ func commitForEver(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Println(k)
 	for {
+		if _, err := fmt.Fprintln(say, k); err != nil {
+			return errors.Join(err, s.Close())
+		}
 		k++
 		if err := operate(ctx, s, k); err != nil {
 			return fmt.Errorf("operation %d: %w", k, err)
 		}
-		fmt.Println(k)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -96,7 +97,7 @@ func ballast(path string) error {
 	return f.Close()
 }
 
-func fillADisk(ctx context.Context, dir string) error {
+func fillADisk(ctx context.Context, dir string, _ io.Writer) error {
 	if err := mount(dir, "8m"); err != nil {
 		return err
 	}
@@ -134,7 +135,7 @@ func fillADisk(ctx context.Context, dir string) error {
 	return errors.Join(s.Ping(ctx), s.Close())
 }
 
-func startOnAFullDisk(ctx context.Context, dir string) error {
+func startOnAFullDisk(ctx context.Context, dir string, _ io.Writer) error {
 	if err := mount(dir, "64k"); err != nil {
 		return err
 	}
@@ -149,7 +150,7 @@ func startOnAFullDisk(ctx context.Context, dir string) error {
 	return expect(err, problem.Unavailable, "full", "free some space")
 }
 
-func startOnAReadOnlyDisk(ctx context.Context, dir string) error {
+func startOnAReadOnlyDisk(ctx context.Context, dir string, _ io.Writer) error {
 	if err := mount(dir, "8m"); err != nil {
 		return err
 	}
@@ -171,7 +172,7 @@ func startOnAReadOnlyDisk(ctx context.Context, dir string) error {
 	return expect(err, problem.Unavailable, "cannot be created", "read-only", "--data")
 }
 
-func startWithoutRights(ctx context.Context, dir string) error {
+func startWithoutRights(ctx context.Context, dir string, _ io.Writer) error {
 	s, err := sqlite.Open(ctx, dir)
 	if err != nil {
 		return err

@@ -10,9 +10,13 @@ const (
 
 	outcomeCut = `SELECT n FROM outcome WHERE rollout = ? AND era = ? ORDER BY n DESC LIMIT 1 OFFSET ?`
 
-	outcomeForget = `
+	outcomePiece = `SELECT era, id FROM outcome WHERE rollout = ? AND era < ? ORDER BY era, id LIMIT 1 OFFSET ?`
+
+	outcomeForget = `DELETE FROM outcome WHERE rollout = ? AND (era, id) < (?, ?)`
+
+	outcomeForgetWithin = `
 DELETE FROM outcome WHERE (rollout, era, id) IN (
-    SELECT rollout, era, id FROM outcome WHERE rollout = ? AND era <= ? AND (era < ? OR n <= ?) LIMIT ?)`
+    SELECT rollout, era, id FROM outcome WHERE rollout = ? AND era = ? AND n <= ? LIMIT ?)`
 
 	exposureCut = `
 SELECT unit FROM exposure WHERE rollout = (SELECT key FROM rollout WHERE id = ?)
@@ -43,6 +47,9 @@ func (s *Store) forgetOutcomes(ctx context.Context, id uint64, keep int) error {
 		return err
 	}
 	left := int64(keep)
+	if (e.last-e.first+1)<<s.writer.bounds.eraBits <= left {
+		return nil // Not even full eras reach beyond it.
+	}
 	for era := e.last; era >= e.first; era-- {
 		n, _, err := first(ctx, s, ask("count outcomes", outcomeEraSize, e.key, era), numberOf)
 		if err != nil {
@@ -56,18 +63,39 @@ func (s *Store) forgetOutcomes(ctx context.Context, id uint64, keep int) error {
 		if err != nil {
 			return err
 		}
-		return s.forgetBefore(ctx, e.key, era, cut)
+		s.sieves.forget(e.key, era)
+		if err := s.forgetEras(ctx, e.key, era); err != nil {
+			return err
+		}
+		return s.forgetWithin(ctx, e.key, era, cut)
 	}
 	return nil
 }
 
-// forgetBefore deletes outcome ids up to number cut of an era, and all eras
-// before it.
-func (s *Store) forgetBefore(ctx context.Context, key, era, cut int64) error {
+// forgetEras deletes all eras of a rollout before one.
+func (s *Store) forgetEras(ctx context.Context, key, before int64) error {
+	for {
+		// The id at the end of the next piece.
+		era, id := before, []byte{}
+		_, found, err := first(ctx, s, ask("count outcomes", outcomePiece, key, before, s.writer.bounds.forgetRows), func(scan scanner) (int, error) {
+			return 0, scan(&era, &id)
+		})
+		if err != nil {
+			return err
+		}
+		err = s.write(ctx, "forget outcomes", func(tx *txn) error { return tx.exec(outcomeForget, key, era, id) })
+		if err != nil || !found {
+			return err
+		}
+	}
+}
+
+// forgetWithin deletes the ids of an era up to number cut.
+func (s *Store) forgetWithin(ctx context.Context, key, era, cut int64) error {
 	rows := int64(s.writer.bounds.forgetRows)
 	for deleted := rows; deleted == rows; {
 		err := s.write(ctx, "forget outcomes", func(tx *txn) (err error) {
-			deleted, err = tx.change(outcomeForget, key, era, era, cut, rows)
+			deleted, err = tx.change(outcomeForgetWithin, key, era, cut, rows)
 			return err
 		})
 		if err != nil {

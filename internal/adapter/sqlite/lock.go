@@ -65,5 +65,6 @@ func (l *lock) sign() error {
 	return err
 }
 
-// release gives the lock back.
-func (l *lock) release() error { return l.file.Close() }
+// release gives the lock back. Closing the file is not enough: a process that
+// is being started at this moment shares it until it runs its own program.
+func (l *lock) release() error { return errors.Join(unlockFile(l.file), l.file.Close()) }

@@ -163,6 +163,8 @@ func TestTheLockOfAnotherProcessIsNamedAndEndsWithIt(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	cmd := process(t, "hold the lock", dir)
+	_, err := cmd.StdinPipe() // It stays open until the process has ended.
+	must(t, err)
 	out, err := cmd.StdoutPipe()
 	must(t, err)
 	must(t, cmd.Start())

@@ -93,16 +93,20 @@ func (s *Store) eras(ctx context.Context, id uint64) (eras, error) {
 // Known implements store.Ledger.
 func (s *Store) Known(ctx context.Context, id uint64, outcomes []store.OutcomeID) ([]store.OutcomeID, error) {
 	e, err := s.eras(ctx, id)
+	if err == nil {
+		err = s.makeSieve(ctx, e)
+	}
 	if err != nil {
 		return nil, err
 	}
 	kept := map[store.OutcomeID]bool{}
 	inOrder := slices.Clone(outcomes) // of the tree: neighbours share a page
 	slices.SortFunc(inOrder, func(a, b store.OutcomeID) int { return bytes.Compare(a[:], b[:]) })
-	for some := range slices.Chunk(inOrder, outcomeRows) {
-		ids := joined(some)
-		for era := e.last; era >= e.first; era-- {
-			if err := s.look(ctx, ask("look outcomes up", outcomeKnown, ids, e.key, era), kept); err != nil {
+	for era := e.last; era >= e.first; era-- {
+		maybe := s.sieves.sift(eraKey{e.key, era}, inOrder)
+		for some := range slices.Chunk(maybe, outcomeRows) {
+			r := ask("look outcomes up", outcomeKnown, joined(some), e.key, era)
+			if err := s.look(ctx, r, func(id store.OutcomeID) { kept[id] = true }); err != nil {
 				return nil, err
 			}
 		}
@@ -116,17 +120,17 @@ func (s *Store) Known(ctx context.Context, id uint64, outcomes []store.OutcomeID
 	return out, nil
 }
 
-// look notes the ids that a read finds.
-func (s *Store) look(ctx context.Context, r request, kept map[store.OutcomeID]bool) error {
+// look calls take for every id that a read finds.
+func (s *Store) look(ctx context.Context, r request, take func(store.OutcomeID)) error {
 	return s.each(ctx, r, func(scan scanner) error {
-		body, err := bytesOf(scan)
-		if err != nil {
+		var body sql.RawBytes
+		if err := scan(&body); err != nil {
 			return err
 		}
 		if len(body) != outcomeSize {
 			return fmt.Errorf("%s: an id has %d bytes", r.doing, len(body))
 		}
-		kept[store.OutcomeID(body)] = true
+		take(store.OutcomeID(body))
 		return nil
 	})
 }

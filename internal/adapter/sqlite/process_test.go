@@ -2,7 +2,9 @@ package sqlite_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"testing"
@@ -17,20 +19,23 @@ const (
 	dirVariable  = "BELAY_TEST_SQLITE_DIR"
 )
 
-// roles are what a process of its own does; it ends with the returned error.
-var roles = map[string]func(ctx context.Context, dir string) error{
+// role is what a process of its own does in a data directory. What it writes to
+// say reaches the test; it ends with the returned error.
+type role func(ctx context.Context, dir string, say io.Writer) error
+
+var roles = map[string]role{
 	"commit for ever": commitForEver,
 	"hold the lock":   holdTheLock,
 }
 
 // play runs one role and returns the exit status of the process.
-func play(role string) int {
-	run, ok := roles[role]
+func play(name string) int {
+	run, ok := roles[name]
 	if !ok {
-		fmt.Fprintf(os.Stderr, "no role %q\n", role)
+		fmt.Fprintf(os.Stderr, "no role %q\n", name)
 		return 2
 	}
-	if err := run(context.Background(), os.Getenv(dirVariable)); err != nil {
+	if err := run(context.Background(), os.Getenv(dirVariable), os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
@@ -38,24 +43,24 @@ func play(role string) int {
 }
 
 // process returns this test binary in a role, not started yet.
-func process(t *testing.T, role, dir string) *exec.Cmd {
+func process(t *testing.T, name, dir string) *exec.Cmd {
 	t.Helper()
 	self, err := os.Executable()
 	must(t, err)
 	cmd := exec.CommandContext(t.Context(), self)
-	cmd.Env = append(os.Environ(), roleVariable+"="+role, dirVariable+"="+dir)
+	cmd.Env = append(os.Environ(), roleVariable+"="+name, dirVariable+"="+dir)
 	cmd.Stderr = os.Stderr
 	return cmd
 }
 
-// holdTheLock opens the store, says so, and waits to be killed.
-func holdTheLock(ctx context.Context, dir string) error {
+// holdTheLock opens the store, says so, and waits to be killed, or for the end
+// of its input.
+func holdTheLock(ctx context.Context, dir string, say io.Writer) error {
 	s, err := sqlite.Open(ctx, dir)
 	if err != nil {
 		return err
 	}
-	fmt.Println("held")
-	var never chan struct{}
-	<-never
-	return s.Close()
+	_, told := fmt.Fprintln(say, "held")
+	_, ended := io.Copy(io.Discard, os.Stdin)
+	return errors.Join(told, ended, s.Close())
 }

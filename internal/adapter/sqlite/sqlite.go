@@ -52,6 +52,7 @@ type Store struct {
 	lock   *lock
 	writer *writer
 	reader *sql.DB
+	sieves sieves
 	closed atomic.Bool
 }
 

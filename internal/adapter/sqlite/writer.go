@@ -155,7 +155,7 @@ func (t *txn) exec(query string, args ...any) error {
 
 // change runs a statement and returns how many rows it changed.
 func (t *txn) change(query string, args ...any) (int64, error) {
-	stmt, err := t.stmt(query)
+	stmt, err := t.stmt(query) //nolint:sqlclosecheck // It is kept for the next transaction.
 	if err != nil {
 		return 0, err
 	}
@@ -168,7 +168,7 @@ func (t *txn) change(query string, args ...any) (int64, error) {
 
 // row reads one row into dest. It returns sql.ErrNoRows when there is none.
 func (t *txn) row(query string, args []any, dest ...any) error {
-	stmt, err := t.stmt(query)
+	stmt, err := t.stmt(query) //nolint:sqlclosecheck // It is kept for the next transaction.
 	if err != nil {
 		return err
 	}
