@@ -125,21 +125,21 @@ func takes(least, most int, what string) cobra.PositionalArgs {
 
 // readAll reads a file of bounded size; - is standard input.
 func (s *session) readAll(path string, most int64) ([]byte, error) {
-	in := s.in
+	in, name := s.in, "standard input"
 	if path != "-" {
 		f, err := os.Open(path)
 		if err != nil {
 			return nil, usageError{err}
 		}
 		defer f.Close() //nolint:errcheck // It was only read.
-		in = f
+		in, name = f, path
 	}
 	data, err := io.ReadAll(io.LimitReader(in, most+1))
 	if err != nil {
-		return nil, usagef("read %s: %w", path, err)
+		return nil, usagef("read %s: %w", name, err)
 	}
 	if int64(len(data)) > most {
-		return nil, usagef("%s is larger than %d bytes; split it into several files", path, most)
+		return nil, usagef("%s is larger than %d bytes; split it into several files", name, most)
 	}
 	return data, nil
 }

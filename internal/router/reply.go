@@ -117,7 +117,7 @@ func (o *reply) unread(err error) {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		o.problem(http.StatusRequestTimeout, "the body did not arrive in time", nil)
 	default:
-		o.problem(http.StatusBadRequest, "the body ended before its end", nil)
+		o.problem(http.StatusBadRequest, "the body broke off before the end that it announced; send it again", nil)
 	}
 }
 

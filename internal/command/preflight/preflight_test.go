@@ -148,7 +148,7 @@ func TestACandidateThatIsDown(t *testing.T) {
 		_, err := preflight.New().Check(t.Context(), command.Contract{
 			Protocol: protocol, Model: "m", Baseline: rollout.Version{Name: "v1", URL: good(digits).start(t)}, Candidate: rollout.Version{Name: "v2", URL: url},
 		})
-		if !problem.Is(err, problem.Refused) || !strings.Contains(err.Error(), "refused") || !strings.Contains(err.Error(), url) {
+		if !problem.Is(err, problem.Refused) || !strings.Contains(err.Error(), url+": connection refused; start it first") {
 			t.Errorf("protocol %s: %v", protocol, err)
 		}
 	}

@@ -3,9 +3,11 @@ package preflight
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"slices"
 	"strings"
+	"syscall"
 )
 
 // metadata is what a model says of itself (Open Inference Protocol, model
@@ -68,11 +70,17 @@ func list(differences []string) string {
 
 func join(path []string) string { return "/" + strings.Join(path, "/") }
 
-// short takes the method and the URL out of a client's error: the message names
-// the server anyway.
+// short takes out of a client's error what the message says anyway: the method,
+// the URL and how a connection is opened.
 func short(err error) error {
 	if u, ok := errors.AsType[*url.Error](err); ok {
-		return u.Err
+		err = u.Err
+	}
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" {
+		if why, ok := errors.AsType[syscall.Errno](op.Err); ok {
+			return why
+		}
+		return op.Err
 	}
 	return err
 }
