@@ -285,7 +285,7 @@ func (f frame) exposure(r *client.Rollout) string {
 func (f frame) next(r *client.Rollout) []string {
 	var out []string
 	if e := r.Ending; e != nil {
-		out = append(out, endingText(e))
+		out = append(out, wrap(endingText(e), f.width, 0)...)
 	}
 	if r.Next == "" {
 		return out

@@ -48,8 +48,7 @@ func (s *session) waitFor(ctx context.Context, c *client.Client, names []string,
 
 func (s *session) waitForOne(ctx context.Context, c *client.Client, name string, fresh bool) (int, error) {
 	var last client.Rollout
-	broken := func(err error) { s.say("belay: %v; trying again", err) }
-	for e, err := range c.Watch(ctx, client.WatchRequest{Rollout: name, FromStart: fresh, OnBreak: broken}) {
+	for e, err := range c.Watch(ctx, client.WatchRequest{Rollout: name, FromStart: fresh, OnBreak: s.breaks()}) {
 		switch {
 		case err != nil:
 			return exitFailure, err

@@ -56,8 +56,7 @@ func (s *session) watch(ctx context.Context, name string, plain bool) error {
 // follow hands on events until the rollout has ended, and ends with its status.
 func (s *session) follow(ctx context.Context, c *client.Client, name string, take func(client.Event) error) error {
 	var last *client.Rollout
-	broken := func(err error) { s.say("belay: %v; trying again", err) }
-	for e, err := range c.Watch(ctx, client.WatchRequest{Rollout: name, OnBreak: broken}) {
+	for e, err := range c.Watch(ctx, client.WatchRequest{Rollout: name, OnBreak: s.breaks()}) {
 		if err != nil {
 			return err
 		}
@@ -69,6 +68,17 @@ func (s *session) follow(ctx context.Context, c *client.Client, name string, tak
 		}
 	}
 	return ended(last)
+}
+
+// breaks tells of a broken stream, each reason once in a row.
+func (s *session) breaks() func(error) {
+	last := ""
+	return func(err error) {
+		if text := err.Error(); text != last {
+			last = text
+			s.say("belay: %s; trying again", text)
+		}
+	}
 }
 
 // ended is the exit status of a rollout that was watched to its end. Watching

@@ -84,6 +84,7 @@ type viewer struct {
 	height   int
 
 	notice string // what became of the last key
+	broken string // why the stream is being taken up again
 	help   bool
 	asking bool   // whether to roll back
 	typed  string // the name so far
@@ -109,9 +110,10 @@ func (v *viewer) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case tickMsg:
 		return v, tick()
 	case eventMsg:
+		v.broken = ""
 		v.event(client.Event(m))
 	case brokenMsg:
-		v.notice = v.frame.paint.bad(m.err.Error() + "; trying again")
+		v.broken = m.err.Error() + "; trying again"
 	case actedMsg:
 		v.notice = string(m.kind) + " done"
 		if m.err != nil {
@@ -200,6 +202,9 @@ func (v *viewer) View() tea.View {
 // foot is the line of the keys, of a question or of a notice.
 func (v *viewer) foot() []string {
 	var out []string
+	if v.broken != "" {
+		out = append(out, v.frame.paint.bad(v.broken))
+	}
 	if v.notice != "" {
 		out = append(out, v.notice)
 	}

@@ -117,6 +117,10 @@ func TestTheLiveViewFollowsEventsAndSaysWhatFails(t *testing.T) {
 	if content := v.View().Content; !strings.Contains(content, "the server closed the stream; trying again") {
 		t.Errorf("the break is not said:\n%s", content)
 	}
+	v.Update(eventMsg{Type: client.EventStatus, Status: &next})
+	if content := v.View().Content; strings.Contains(content, "trying again") {
+		t.Errorf("the break is still said after it is over:\n%s", content)
+	}
 	v.Update(actedMsg{client.ActPause, errors.New("refused")})
 	if content := v.View().Content; !strings.Contains(content, "refused") {
 		t.Errorf("the refusal is not said:\n%s", content)
