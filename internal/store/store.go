@@ -27,7 +27,9 @@ type Model struct {
 	Match    table.Match     `json:"match"`
 	Unit     table.Unit      `json:"unit"`
 	Serving  rollout.Version `json:"serving"` // the baseline; a completed rollout moves it
-	Revision int64           `json:"revision"`
+	// Revision grows by one with every change, those by a Commit included, so
+	// that nobody overwrites what a rollout has moved.
+	Revision int64 `json:"revision"`
 	// CooldownUntil is when the next rollout may start after a rollback.
 	CooldownUntil time.Time `json:"cooldownUntil,omitzero"`
 }
@@ -104,18 +106,21 @@ type Catalog interface {
 
 // Rollouts keeps rollouts and their decision logs.
 type Rollouts interface {
-	// Create adds a rollout at revision 1. A name in use is a problem.Exists
-	// error; a model with another rollout that is not final a problem.Conflict.
+	// Create adds a rollout at revision 1, without a log. A name or an id in use
+	// is a problem.Exists error; a model with another rollout that is not final a
+	// problem.Conflict; a model that is not kept a problem.NotFound.
 	Create(ctx context.Context, r Rollout) error
 	// Rollout returns one by name, or a problem.NotFound error.
 	Rollout(ctx context.Context, name string) (Rollout, error)
 	// List returns rollouts, newest first.
 	List(ctx context.Context, q Query) ([]Rollout, error)
 	// Commit writes c in one durable transaction. It returns a problem.Conflict
-	// error and changes nothing unless the rollout is at c.Revision.
+	// error and changes nothing unless the rollout is at c.Revision, and a
+	// problem.Internal one for an entry that Seal refuses. A cancelled context
+	// changes nothing.
 	Commit(ctx context.Context, c Commit) (revision int64, err error)
 	// Log returns the entries of a rollout after a sequence number, oldest
-	// first, at most limit of them.
+	// first, at most limit of them (0 means the store's own bound).
 	Log(ctx context.Context, id uint64, after int64, limit int) ([]Logged, error)
 }
 
@@ -134,7 +139,9 @@ type Commit struct {
 	// Entry is appended to the log unless nil; its hash follows from the head.
 	Entry *rollout.Entry
 	// Evidence is stored beside the entry and as the rollout's current evidence
-	// unless nil, together with what it was made of since the last flush.
+	// unless nil, together with what it was made of since the last flush. Its ID
+	// is that of the rollout; its State and Revision are not looked at. Without
+	// it the entry stands on the evidence that is kept already.
 	Evidence *Kept
 	Ending   *Ending // kept unless nil
 	// Serving moves the model to another version unless nil.
@@ -148,14 +155,15 @@ type Commit struct {
 // Kept is evidence on its way to the store.
 type Kept struct {
 	ID       uint64
-	Evidence []byte // encoded by the ledger; opaque to the store
+	Evidence []byte // encoded by the ledger; opaque to the store; empty leaves what is kept
 	// State is kept without a new revision unless nil, so that dwell survives a
 	// crash. It is ignored when the rollout has moved past Revision.
 	State    *rollout.State
 	Revision int64
 	// Outcomes are ids of outcomes that are in the evidence now.
 	Outcomes []OutcomeID
-	// Exposures are units that were seen since the last flush.
+	// Exposures are units that were seen since the last flush. One that is kept
+	// already keeps its First and its Arm; its Last only grows.
 	Exposures []Exposure
 }
 
@@ -173,16 +181,20 @@ type Exposure struct {
 
 // Ledger keeps evidence.
 type Ledger interface {
-	// Flush writes evidence of several rollouts in one durable transaction.
+	// Flush writes evidence of several rollouts in one durable transaction. The
+	// evidence takes the place of what is kept, whatever the revision: whoever
+	// flushes and commits the same rollout does so one after the other.
 	Flush(ctx context.Context, kept []Kept) error
 	// Evidence returns a rollout's evidence as it was last kept, or nil.
 	Evidence(ctx context.Context, id uint64) ([]byte, error)
-	// Known returns those of the outcome ids that were kept before.
+	// Known returns those of the outcome ids that were kept before, in the order
+	// of the question.
 	Known(ctx context.Context, id uint64, outcomes []OutcomeID) ([]OutcomeID, error)
 	// Exposures calls yield for every kept exposure of a rollout.
 	Exposures(ctx context.Context, id uint64, yield func(Exposure) error) error
-	// Forget drops exposures and outcome ids of a rollout that needs them no more,
-	// or of all outcome ids beyond the newest keep of them.
+	// Forget drops exposures and outcome ids of a rollout that needs them no more
+	// (keep 0), or its outcome ids beyond the newest keep of them. It may do so
+	// in pieces; one that was interrupted goes on when it is called again.
 	Forget(ctx context.Context, id uint64, keep int) error
 }
 
@@ -198,14 +210,16 @@ type Intent struct {
 // Intents keeps the promises of rollbacks. An intent is cleared by the Commit
 // of its decision.
 type Intents interface {
-	// Intend makes the intent durable before it returns.
+	// Intend makes the intent durable before it returns. It takes the place of an
+	// earlier one of the same rollout.
 	Intend(ctx context.Context, i Intent) error
 	Intents(ctx context.Context) ([]Intent, error)
 }
 
 // Secrets keeps what must outlive the process and be known to nobody.
 type Secrets interface {
-	// Secret returns the named secret, or keeps and returns the proposed one.
+	// Secret returns the named secret, or keeps and returns the proposed one,
+	// which must not be empty.
 	Secret(ctx context.Context, name string, proposed []byte) ([]byte, error)
 }
 
