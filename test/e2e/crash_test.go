@@ -93,19 +93,6 @@ func (a *arms) check(t *testing.T, c *callers) {
 	a.seen = len(answers)
 }
 
-// checkLog: what was told once is there for ever.
-func checkLog(t *testing.T, before, after []client.Decision) {
-	t.Helper()
-	if len(after) < len(before) {
-		t.Fatalf("%d decisions became %d", len(before), len(after))
-	}
-	for i := range before {
-		if before[i].Hash != after[i].Hash {
-			t.Errorf("decision %d has another hash: %q became %q", before[i].Seq, before[i].Sentence, after[i].Sentence)
-		}
-	}
-}
-
 // tally follows the evidence over restarts: each may cost what was seen in the
 // last two seconds before it, and nothing else.
 type tally struct {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/belay-rollouts/belay/client"
 	"github.com/belay-rollouts/belay/internal/app"
+	"github.com/belay-rollouts/belay/internal/cli"
 	"github.com/belay-rollouts/belay/internal/config"
 )
 
@@ -25,9 +26,15 @@ import (
 // and admin address, separated by commas.
 const serverEnv = "BELAY_E2E_SERVER"
 
+// commandEnv makes the test binary the program that people run.
+const commandEnv = "BELAY_E2E_COMMAND"
+
 func TestMain(m *testing.M) {
 	if spec := os.Getenv(serverEnv); spec != "" {
 		os.Exit(serve(strings.Split(spec, ",")))
+	}
+	if os.Getenv(commandEnv) != "" {
+		os.Exit(cli.Main(os.Args[1:]))
 	}
 	os.Exit(m.Run())
 }
@@ -198,6 +205,19 @@ func (s *server) log(name string) []client.Decision {
 			return out
 		}
 		out = append(out, page...)
+	}
+}
+
+// checkLog: what was told once is there for ever.
+func checkLog(t *testing.T, before, after []client.Decision) {
+	t.Helper()
+	if len(after) < len(before) {
+		t.Fatalf("%d decisions became %d", len(before), len(after))
+	}
+	for i := range before {
+		if before[i].Hash != after[i].Hash {
+			t.Errorf("decision %d has another hash: %q became %q", before[i].Seq, before[i].Sentence, after[i].Sentence)
+		}
 	}
 }
 
