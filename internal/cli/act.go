@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/belay-rollouts/belay/client"
+	"github.com/belay-rollouts/belay/internal/cli/frame"
 )
 
 // newActs are the commands of what people ask of a rollout.
@@ -82,7 +83,7 @@ func acted(r *client.Rollout, asked client.ActRequest) []string {
 	case asked.DryRun:
 		head += " (dry run)"
 	case r.Ending != nil && client.Final(r.Phase):
-		head += "; " + endingText(r.Ending)
+		head += "; " + frame.Ending(r.Ending)
 	}
 	if r.Last != nil && !asked.DryRun {
 		return []string{head, r.Last.Sentence}

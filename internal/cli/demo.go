@@ -20,7 +20,7 @@ func newDemo(s *session) *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			f := s.frame()
 			_, live := s.terminal()
-			o.Out, o.Err, o.Color, o.Live, o.Width = s.out, s.err, f.paint.on, live, f.width
+			o.Out, o.Err, o.Color, o.Live, o.Width = s.out, s.err, f.Paint.On, live, f.Width
 			err := demo.Run(cmd.Context(), o)
 			if _, unexpected := errors.AsType[*demo.Unexpected](err); unexpected {
 				s.say("belay: %v", err)

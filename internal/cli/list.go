@@ -1,13 +1,10 @@
 package cli
 
 import (
-	"fmt"
-	"strings"
-	"time"
-
 	"github.com/spf13/cobra"
 
 	"github.com/belay-rollouts/belay/client"
+	"github.com/belay-rollouts/belay/internal/cli/frame"
 )
 
 func newList(s *session) *cobra.Command {
@@ -36,7 +33,7 @@ func newList(s *session) *cobra.Command {
 			if len(rollouts) == 0 {
 				s.say("no rollouts; `belay apply -f FILE` or `belay start` begins one")
 			}
-			return s.show(listed(rollouts, s.painter(), s.now()))
+			return s.show(listed(rollouts, s.frame()))
 		},
 	}
 	f := cmd.Flags()
@@ -55,71 +52,17 @@ type items[T any] struct {
 	Items []T `json:"items"`
 }
 
-func listed(rollouts []client.Rollout, p painter, now time.Time) shown {
+func listed(rollouts []client.Rollout, f frame.Frame) shown {
 	return shown{
 		data: items[client.Rollout]{Items: rollouts},
 		name: func() []string { return names(rollouts, func(r client.Rollout) string { return "rollout/" + r.Name }) },
-		table: func(wide bool) []string {
+		table: func(bool) []string {
 			if len(rollouts) == 0 {
 				return nil
 			}
-			return rolloutTable(rollouts, p, wide, now)
+			return f.Table(rollouts)
 		},
 	}
-}
-
-func rolloutTable(rollouts []client.Rollout, p painter, wide bool, now time.Time) []string {
-	head := []string{"NAME", "FROM", "TO", "PHASE", "STAGE", "WORST GATE", "EXPOSED", "AGE"}
-	if wide {
-		head = append(head, "POLICY", "BY", "LAST")
-	}
-	f := frame{paint: p, now: now}
-	rows := [][]string{head}
-	for i := range rollouts {
-		r := &rollouts[i]
-		phase := f.phase(r)
-		if r.Unguarded != "" && !client.Final(r.Phase) {
-			phase += " " + p.alarm("UNGUARDED")
-		}
-		row := []string{
-			r.Name, r.Baseline.Version, r.Candidate.Version, phase,
-			fmt.Sprintf("%s (%d of %d)", percent(r.Stage.AskedPercent), r.Stage.Index+1, r.Stage.Of),
-			worstGate(r), count(r.Exposure.Requests), span(f.age(r)),
-		}
-		if wide {
-			row = append(row, r.Policy, r.CreatedBy, lastText(r))
-		}
-		rows = append(rows, row)
-	}
-	return columns(rows)
-}
-
-func lastText(r *client.Rollout) string {
-	if r.Last == nil {
-		return "-"
-	}
-	return fmt.Sprintf("#%d %s", r.Last.Seq, r.Last.Reason)
-}
-
-// worstGate is the gate that is nearest to a rollback: by its verdict, then by
-// how far its evidence is on the way to its threshold.
-func worstGate(r *client.Rollout) string {
-	rank := map[client.Verdict]int{client.Fail: 4, client.NoData: 3, client.Undecided: 2, client.Pass: 1, client.Off: 0}
-	var worst *client.Gate
-	for i := range r.Gates {
-		g := &r.Gates[i]
-		if g.Info {
-			continue
-		}
-		if worst == nil || rank[g.Verdict] > rank[worst.Verdict] ||
-			rank[g.Verdict] == rank[worst.Verdict] && g.LogFail-g.LogFailAt > worst.LogFail-worst.LogFailAt {
-			worst = g
-		}
-	}
-	if worst == nil {
-		return "-"
-	}
-	return worst.Gate + " " + strings.ToUpper(string(worst.Verdict))
 }
 
 func names[T any](all []T, name func(T) string) []string {
@@ -143,11 +86,11 @@ func (s *session) listModels(cmd *cobra.Command, c *client.Client) error {
 			for _, m := range models {
 				until := "-"
 				if m.CooldownUntil.After(s.now()) {
-					until = clock(m.CooldownUntil, s.now())
+					until = frame.Clock(m.CooldownUntil, s.now())
 				}
 				rows = append(rows, []string{m.Name, m.Serving.Version, m.Serving.URL, m.Protocol, m.Unit, until})
 			}
-			return columns(rows)
+			return frame.Columns(rows)
 		},
 	})
 }
@@ -165,13 +108,13 @@ func (s *session) listPolicies(cmd *cobra.Command, c *client.Client) error {
 		table: func(bool) []string {
 			rows := [][]string{{"NAME", "ORIGIN"}}
 			for _, p := range policies {
-				origin := "applied, revision " + count(p.Revision)
+				origin := "applied, revision " + frame.Count(p.Revision)
 				if p.Preset {
 					origin = "preset"
 				}
 				rows = append(rows, []string{p.Name, origin})
 			}
-			return columns(rows)
+			return frame.Columns(rows)
 		},
 	})
 }

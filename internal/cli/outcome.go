@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/belay-rollouts/belay/client"
+	"github.com/belay-rollouts/belay/internal/cli/frame"
 )
 
 const (
@@ -155,7 +156,7 @@ func (s *session) report(ctx context.Context, outcomes func(send func(int, clien
 	}
 	if err != nil {
 		if total.Accepted+total.Repeated+total.Unattributed > 0 {
-			s.say("belay: %s were taken before that; sending them again does no harm", things(total.Accepted+total.Repeated+total.Unattributed, "outcome"))
+			s.say("belay: %s were taken before that; sending them again does no harm", frame.Things(total.Accepted+total.Repeated+total.Unattributed, "outcome"))
 		}
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/belay-rollouts/belay/internal/app"
+	"github.com/belay-rollouts/belay/internal/cli/frame"
 	"github.com/belay-rollouts/belay/internal/config"
 )
 
@@ -46,7 +47,7 @@ func (s *session) serve(ctx context.Context) error {
 		err = a.Wait(ctx)
 	}
 	if ctx.Err() != nil {
-		s.say("stopping: requests under way get %s to end", span(s.settings.Drain))
+		s.say("stopping: requests under way get %s to end", frame.Span(s.settings.Drain))
 	}
 	if stopping := a.Stop(ctx); err == nil {
 		err = stopping

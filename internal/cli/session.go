@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/belay-rollouts/belay/client"
+	"github.com/belay-rollouts/belay/internal/cli/frame"
 	"github.com/belay-rollouts/belay/internal/config"
 	"github.com/belay-rollouts/belay/internal/problem"
 )
@@ -73,18 +74,18 @@ func (s *session) terminal() (columns int, ok bool) {
 const defaultWidth = 100
 
 // painter colours only a terminal, and not where NO_COLOR is set.
-func (s *session) painter() painter {
+func (s *session) painter() frame.Painter {
 	_, terminal := s.terminal()
-	return painter{on: terminal && os.Getenv("NO_COLOR") == ""}
+	return frame.Painter{On: terminal && os.Getenv("NO_COLOR") == ""}
 }
 
 // frame is the frame for standard output as it is.
-func (s *session) frame() frame {
+func (s *session) frame() frame.Frame {
 	columns, ok := s.terminal()
 	if !ok {
 		columns = defaultWidth
 	}
-	return frame{paint: s.painter(), width: columns, now: s.now(), wide: s.settings.Output == config.OutputWide}
+	return frame.Frame{Paint: s.painter(), Width: columns, Now: s.now(), Wide: s.settings.Output == config.OutputWide}
 }
 
 // say writes prose.

@@ -52,7 +52,7 @@ func (s *session) status(cmd *cobra.Command, c *client.Client, name string) erro
 		data: r,
 		name: func() []string { return []string{"rollout/" + r.Name} },
 		table: func(bool) []string {
-			return s.frame().lines(&r, newestFirst(log))
+			return s.frame().Lines(&r, newestFirst(log))
 		},
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/belay-rollouts/belay/client"
+	"github.com/belay-rollouts/belay/internal/cli/frame"
 	"github.com/belay-rollouts/belay/internal/core/spec"
 )
 
@@ -62,11 +63,11 @@ func (s *session) validate(paths []string) error {
 			if !v.Valid {
 				return nil
 			}
-			return []string{"valid: " + things(len(all.Models), "model") + ", " + policies(len(all.Policies)) + ", " + things(len(all.Rollouts), "rollout")}
+			return []string{"valid: " + frame.Things(len(all.Models), "model") + ", " + policies(len(all.Policies)) + ", " + frame.Things(len(all.Rollouts), "rollout")}
 		},
 	})
 	if err == nil && !v.Valid {
-		s.say("belay: %s", things(len(v.Problems), "problem"))
+		s.say("belay: %s", frame.Things(len(v.Problems), "problem"))
 		return exitError{exitUsage}
 	}
 	return err
@@ -76,7 +77,7 @@ func policies(n int) string {
 	if n == 1 {
 		return "1 policy"
 	}
-	return count(n) + " policies"
+	return frame.Count(n) + " policies"
 }
 
 // together checks what shows only when documents meet, and what this version

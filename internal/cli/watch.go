@@ -9,6 +9,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/belay-rollouts/belay/client"
+	"github.com/belay-rollouts/belay/internal/cli/frame"
+	"github.com/belay-rollouts/belay/internal/cli/live"
 	"github.com/belay-rollouts/belay/internal/config"
 )
 
@@ -70,6 +72,35 @@ func (s *session) follow(ctx context.Context, c *client.Client, name string, tak
 	return ended(last)
 }
 
+// watchLive shows a rollout on the whole terminal. The last frame stays behind
+// on the ordinary screen.
+func (s *session) watchLive(ctx context.Context, c *client.Client, name string) error {
+	// Whether there is such a rollout, and its log so far, is asked before the
+	// screen changes.
+	r, err := c.Status(ctx, name)
+	if err != nil {
+		return err
+	}
+	var log []client.Decision
+	if r.Last != nil {
+		if log, err = c.Decisions(ctx, client.DecisionRequest{Rollout: r.Name, After: -live.MaxShown, Limit: live.MaxShown}); err != nil {
+			return err
+		}
+	}
+	f := s.frame()
+	last, heads, err := live.Run(ctx, live.Options{
+		Client: c, Rollout: r, Log: newestFirst(log), Frame: f, Now: s.now, In: s.in, Out: s.out,
+	})
+	if err != nil {
+		return fmt.Errorf("%w; `belay watch --plain %s` needs no terminal", err, name)
+	}
+	f.Now = s.now()
+	if err := s.lines(f.Lines(&last, heads[:min(len(heads), recent)])); err != nil {
+		return err
+	}
+	return ended(&last)
+}
+
 // breaks tells of a broken stream, each reason once in a row.
 func (s *session) breaks() func(error) {
 	last := ""
@@ -118,15 +149,15 @@ func (l *changes) take(e client.Event) error {
 	}
 	if now := alarmText(r); now != l.alarms {
 		if now != "" {
-			out = append(out, fmt.Sprintf("%s %s %s", clock(l.now(), l.now()), r.Name, now))
+			out = append(out, fmt.Sprintf("%s %s %s", frame.Clock(l.now(), l.now()), r.Name, now))
 		} else if l.begun {
-			out = append(out, fmt.Sprintf("%s %s all clear", clock(l.now(), l.now()), r.Name))
+			out = append(out, fmt.Sprintf("%s %s all clear", frame.Clock(l.now(), l.now()), r.Name))
 		}
 		l.alarms = now
 	}
 	if client.Final(r.Phase) && !confirming(r) && !l.ending {
 		l.ending = true
-		out = append(out, fmt.Sprintf("%s %s %s: %s", clock(r.Ending.ConfirmedAt, l.now()), r.Name, strings.ToUpper(phaseWord(r.Phase)), endingText(r.Ending)))
+		out = append(out, fmt.Sprintf("%s %s %s: %s", frame.Clock(r.Ending.ConfirmedAt, l.now()), r.Name, strings.ToUpper(phaseWord(r.Phase)), frame.Ending(r.Ending)))
 	}
 	l.begun = true
 	return l.lines(out)
@@ -135,7 +166,7 @@ func (l *changes) take(e client.Event) error {
 // standingLine is a rollout in one line.
 func standingLine(r *client.Rollout, now time.Time) string {
 	return strings.TrimSpace(fmt.Sprintf("%s %s %s at %s (stage %d of %d). %s",
-		clock(now, now), r.Name, strings.ToUpper(phaseWord(r.Phase)), percent(r.Stage.AskedPercent), r.Stage.Index+1, r.Stage.Of, r.Next))
+		frame.Clock(now, now), r.Name, strings.ToUpper(phaseWord(r.Phase)), frame.Percent(r.Stage.AskedPercent), r.Stage.Index+1, r.Stage.Of, r.Next))
 }
 
 // alarmText is what nobody may overlook, in one line.
@@ -155,5 +186,5 @@ func alarmText(r *client.Rollout) string {
 
 // logLine is a decision in one line.
 func logLine(rollout string, d *client.DecisionHead, now time.Time) string {
-	return fmt.Sprintf("%s %s #%d %s", clock(d.At, now), rollout, d.Seq, d.Sentence)
+	return fmt.Sprintf("%s %s #%d %s", frame.Clock(d.At, now), rollout, d.Seq, d.Sentence)
 }

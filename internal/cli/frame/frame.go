@@ -1,4 +1,12 @@
-package cli
+// Package frame draws how rollouts stand, for people at a terminal: one rollout
+// with its gates and what is known of their changes, a table of many, a
+// decision with what it was made from.
+//
+// Every drawing is a pure function of what it is given: no clock, no terminal,
+// no server. It is text that reads the same without colours, because colour
+// never says anything that the word does not, and it keeps to the width that it
+// is told. Numbers are rounded for reading; -o json has them whole.
+package frame
 
 import (
 	"fmt"
@@ -8,31 +16,30 @@ import (
 	"github.com/belay-rollouts/belay/client"
 )
 
-// frame draws how one rollout stands: for `status` once, for `watch` again and
-// again. It is a pure function of what it is given.
-type frame struct {
-	paint painter
-	width int // columns of the terminal
-	now   time.Time
-	wide  bool
-	// perSecond is the traffic of both arms, measured between two statuses; 0
+// Frame says how and when to draw.
+type Frame struct {
+	Paint Painter
+	Width int // columns of the terminal
+	Now   time.Time
+	Wide  bool
+	// PerSecond is the traffic of both arms, measured between two statuses; 0
 	// when it is not known.
-	perSecond float64
-	// hint stands at the right end of the first line.
-	hint string
+	PerSecond float64
+	// Hint stands at the right end of the first line.
+	Hint string
 }
 
-// lines draws a rollout with the last decisions, newest first.
-func (f frame) lines(r *client.Rollout, decisions []client.DecisionHead) []string {
+// Lines draws a rollout with the last decisions, newest first.
+func (f Frame) Lines(r *client.Rollout, decisions []client.DecisionHead) []string {
 	var out []string
 	out = append(out, f.header(r))
 	out = append(out, f.alarms(r)...)
 	out = append(out, f.ladder(r))
 	out = append(out, f.traffic(r)...)
 	out = append(out, "")
-	out = append(out, gateLines(r, f.paint, f.wide)...)
+	out = append(out, gateLines(r, f.Paint, f.Wide)...)
 	out = append(out, "")
-	out = append(out, wrap(f.exposure(r), f.width, 0)...)
+	out = append(out, wrap(f.exposure(r), f.Width, 0)...)
 	out = append(out, f.next(r)...)
 	for i := range decisions {
 		out = append(out, f.decision(&decisions[i])...)
@@ -41,62 +48,62 @@ func (f frame) lines(r *client.Rollout, decisions []client.DecisionHead) []strin
 }
 
 // header says what goes where, and how far it is.
-func (f frame) header(r *client.Rollout) string {
-	left := f.paint.head(r.Model+" "+r.Baseline.Version+" -> "+r.Candidate.Version) + "   " + f.phase(r) +
-		"   " + r.Environment + " " + percent(r.Stage.AskedPercent) + "   " + span(f.age(r))
+func (f Frame) header(r *client.Rollout) string {
+	left := f.Paint.head(r.Model+" "+r.Baseline.Version+" -> "+r.Candidate.Version) + "   " + f.phase(r) +
+		"   " + r.Environment + " " + Percent(r.Stage.AskedPercent) + "   " + Span(f.age(r))
 	if r.Name != r.Model+"-"+r.Candidate.Version {
 		left += "   (" + r.Name + ")"
 	}
 	if r.Attempt > 1 {
 		left += fmt.Sprintf("   attempt %d", r.Attempt)
 	}
-	if gap := f.width - width(left) - width(f.hint); f.hint != "" && gap > 1 {
-		left += strings.Repeat(" ", gap) + f.paint.quiet(f.hint)
+	if gap := f.Width - width(left) - width(f.Hint); f.Hint != "" && gap > 1 {
+		left += strings.Repeat(" ", gap) + f.Paint.quiet(f.Hint)
 	}
 	return left
 }
 
 // phase is the phase as a word with a mark before it.
-func (f frame) phase(r *client.Rollout) string {
+func (f Frame) phase(r *client.Rollout) string {
 	switch r.Phase {
 	case client.Completed:
-		return f.paint.good("* COMPLETED")
+		return f.Paint.good("* COMPLETED")
 	case client.RolledBack:
-		return f.paint.bad("x ROLLED BACK")
+		return f.Paint.Bad("x ROLLED BACK")
 	case client.Aborted:
-		return f.paint.bad("x ABORTED")
+		return f.Paint.Bad("x ABORTED")
 	case client.AwaitingApproval:
-		return f.paint.wait("? AWAITING APPROVAL")
+		return f.Paint.wait("? AWAITING APPROVAL")
 	case client.Holding:
 		if r.Paused != nil {
-			return f.paint.wait("= PAUSED")
+			return f.Paint.wait("= PAUSED")
 		}
-		return f.paint.wait("= HOLDING")
+		return f.Paint.wait("= HOLDING")
 	case client.Pending:
-		return f.paint.wait("- PENDING")
+		return f.Paint.wait("- PENDING")
 	case client.Progressing:
-		return f.paint.good("> PROGRESSING")
+		return f.Paint.good("> PROGRESSING")
 	}
 	return strings.ToUpper(string(r.Phase))
 }
 
 // age is how long the rollout has been, or was, under way.
-func (f frame) age(r *client.Rollout) time.Duration {
+func (f Frame) age(r *client.Rollout) time.Duration {
 	from, to := r.StartedAt, r.EndedAt
 	if from.IsZero() {
 		from = r.CreatedAt
 	}
 	if to.IsZero() {
-		to = f.now
+		to = f.Now
 	}
 	return to.Sub(from)
 }
 
 // alarms are what nobody may overlook.
-func (f frame) alarms(r *client.Rollout) []string {
+func (f Frame) alarms(r *client.Rollout) []string {
 	var out []string
 	add := func(paint func(string) string, word, text string) {
-		for i, line := range wrap(text, f.width-len(word)-3, 0) {
+		for i, line := range wrap(text, f.Width-len(word)-3, 0) {
 			if i == 0 {
 				out = append(out, paint(" "+word+" ")+" "+line)
 				continue
@@ -106,25 +113,25 @@ func (f frame) alarms(r *client.Rollout) []string {
 	}
 	final := client.Final(r.Phase)
 	if r.Unguarded != "" {
-		add(f.paint.alarm, "UNGUARDED", r.Unguarded)
+		add(f.Paint.Alarm, "UNGUARDED", r.Unguarded)
 	}
 	if t := r.Traffic; t != nil && t.CutOff != nil {
-		add(f.paint.alarm, "CUT OFF", clock(t.CutOff.At, f.now)+" "+t.CutOff.Detail)
+		add(f.Paint.Alarm, "CUT OFF", Clock(t.CutOff.At, f.Now)+" "+t.CutOff.Detail)
 	}
 	if r.Trouble != "" {
-		add(f.paint.alarm, "TROUBLE", r.Trouble)
+		add(f.Paint.Alarm, "TROUBLE", r.Trouble)
 	}
 	if x := r.Fault; x != nil && !final {
-		add(f.paint.alarm, "FAULT", x.Reason+" since "+clock(x.Since, f.now))
+		add(f.Paint.Alarm, "FAULT", x.Reason+" since "+Clock(x.Since, f.Now))
 	}
 	if x := r.SampleRatio; x != nil && x.Mismatch && !final {
-		add(f.paint.alarm, "SAMPLE RATIO", "the arms do not get the shares that were asked for: no comparison can be trusted")
+		add(f.Paint.Alarm, "SAMPLE RATIO", "the arms do not get the shares that were asked for: no comparison can be trusted")
 	}
 	if x := r.Paused; x != nil && !final {
-		add(f.paint.wait, "PAUSED", "by "+x.By+" at "+clock(x.At, f.now)+because(x.Reason)+"; it is guarded all the same")
+		add(f.Paint.wait, "PAUSED", "by "+x.By+" at "+Clock(x.At, f.Now)+because(x.Reason)+"; it is guarded all the same")
 	}
 	if len(r.Waived) > 0 {
-		add(f.paint.wait, "OVERRIDDEN", strings.Join(r.Waived, ", "))
+		add(f.Paint.wait, "OVERRIDDEN", strings.Join(r.Waived, ", "))
 	}
 	return out
 }
@@ -137,27 +144,27 @@ func because(reason string) string {
 }
 
 // ladder shows the stages, and how far the present one is.
-func (f frame) ladder(r *client.Rollout) string {
+func (f Frame) ladder(r *client.Rollout) string {
 	parts := make([]string, len(r.Ladder))
 	for i, s := range r.Ladder {
-		parts[i] = f.step(r, i, percent(s.AskedPercent))
+		parts[i] = f.step(r, i, Percent(s.AskedPercent))
 	}
 	return strings.Join(parts, " > ")
 }
 
-func (f frame) step(r *client.Rollout, i int, name string) string {
+func (f Frame) step(r *client.Rollout, i int, name string) string {
 	here := r.Stage.Index
 	switch {
 	case r.Phase == client.Completed || i < here && r.Phase != client.Pending:
-		return f.paint.good(name + " ok")
+		return f.Paint.good(name + " ok")
 	case i > here || r.Phase == client.Pending:
-		return f.paint.quiet(name)
+		return f.Paint.quiet(name)
 	case r.Phase == client.RolledBack:
-		return f.paint.bad(name + " ROLLED BACK")
+		return f.Paint.Bad(name + " ROLLED BACK")
 	case r.Phase == client.Aborted:
-		return f.paint.bad(name + " ABORTED")
+		return f.Paint.Bad(name + " ABORTED")
 	}
-	return "[" + f.paint.head(name) + " " + progress(r) + "]"
+	return "[" + f.Paint.head(name) + " " + progress(r) + "]"
 }
 
 // progress is the dwell as a bar.
@@ -169,14 +176,14 @@ func progress(r *client.Rollout) string {
 	}
 	done := int(cells * (s.DwellSeconds - s.LeftSeconds) / s.DwellSeconds)
 	done = max(0, min(cells-1, done))
-	return strings.Repeat("#", done) + strings.Repeat(".", cells-done) + "  " + span(seconds(s.LeftSeconds)) + " left"
+	return strings.Repeat("#", done) + strings.Repeat(".", cells-done) + "  " + Span(seconds(s.LeftSeconds)) + " left"
 }
 
 // traffic is what the data plane does, and how fresh the evidence is.
-func (f frame) traffic(r *client.Rollout) []string {
+func (f Frame) traffic(r *client.Rollout) []string {
 	var parts []string
-	if f.perSecond > 0 {
-		parts = append(parts, fmt.Sprintf("traffic %s/s", trimmed(f.perSecond, 0)))
+	if f.PerSecond > 0 {
+		parts = append(parts, fmt.Sprintf("traffic %s/s", trimmed(f.PerSecond, 0)))
 	}
 	if t := r.Traffic; t != nil {
 		parts = append(parts, f.weight(r, t))
@@ -191,19 +198,19 @@ func (f frame) traffic(r *client.Rollout) []string {
 		parts = append(parts, f.fresh(seconds(r.EvidenceAgeSeconds)))
 	}
 	if n := guards(r); n > 0 && r.Unguarded == "" && !client.Final(r.Phase) {
-		parts = append(parts, "guarded by "+things(n, "gate"))
+		parts = append(parts, "guarded by "+Things(n, "gate"))
 	}
-	return flow(parts, f.width)
+	return flow(parts, f.Width)
 }
 
 // weight is the candidate's share in force, and the measured one beside it.
-func (f frame) weight(r *client.Rollout, t *client.Traffic) string {
+func (f Frame) weight(r *client.Rollout, t *client.Traffic) string {
 	if client.Final(r.Phase) && r.Phase != client.Completed {
-		return "candidate " + percent(t.WeightPercent)
+		return "candidate " + Percent(t.WeightPercent)
 	}
-	out := "candidate " + percent(t.WeightPercent)
+	out := "candidate " + Percent(t.WeightPercent)
 	if t.WeightPercent != r.Stage.WeightPercent && r.Phase != client.Completed && r.Phase != client.Pending {
-		return f.paint.bad(out + " (asked " + percent(r.Stage.WeightPercent) + ")")
+		return f.Paint.Bad(out + " (asked " + Percent(r.Stage.WeightPercent) + ")")
 	}
 	if share, ok := measured(r); ok {
 		out += " (" + trimmed(share, 2) + "% measured)"
@@ -222,7 +229,7 @@ func measured(r *client.Rollout) (float64, bool) {
 	return 0, false
 }
 
-func (f frame) health(version string, h client.Health) string {
+func (f Frame) health(version string, h client.Health) string {
 	text := version + " " + string(h.State)
 	if h.State == "ready" || h.State == "unknown" {
 		return text
@@ -230,14 +237,14 @@ func (f frame) health(version string, h client.Health) string {
 	if h.Error != "" {
 		text += " (" + h.Error + ")"
 	}
-	return f.paint.bad(text)
+	return f.Paint.Bad(text)
 }
 
 // fresh says how old the evidence is; old evidence is no evidence.
-func (f frame) fresh(age time.Duration) string {
-	text := "data " + span(age) + " old"
+func (f Frame) fresh(age time.Duration) string {
+	text := "data " + Span(age) + " old"
 	if age > 10*time.Second {
-		return f.paint.bad(text)
+		return f.Paint.Bad(text)
 	}
 	return text
 }
@@ -253,26 +260,26 @@ func guards(r *client.Rollout) int {
 }
 
 // exposure is what callers have had of the candidate.
-func (f frame) exposure(r *client.Rollout) string {
+func (f Frame) exposure(r *client.Rollout) string {
 	e := r.Exposure
-	out := "exposed " + things(e.Requests, "request")
+	out := "exposed " + Things(e.Requests, "request")
 	if e.Units > 0 {
-		out += ", " + things(e.Units, "unit")
+		out += ", " + Things(e.Units, "unit")
 	}
 	var more []string
 	if e.Shielded > 0 {
-		more = append(more, count(e.Shielded)+" answered by the baseline instead")
+		more = append(more, Count(e.Shielded)+" answered by the baseline instead")
 	}
 	if e.Pinned > 0 {
-		more = append(more, count(e.Pinned)+" pinned")
+		more = append(more, Count(e.Pinned)+" pinned")
 	}
 	if e.Unitless > 0 {
-		more = append(more, count(e.Unitless)+" without a unit")
+		more = append(more, Count(e.Unitless)+" without a unit")
 	}
 	if o := r.Outcomes; o != nil && o.Accepted+o.Unattributed+o.Refused > 0 {
-		more = append(more, things(o.Accepted, "outcome"))
+		more = append(more, Things(o.Accepted, "outcome"))
 		if o.Unattributed > 0 {
-			more = append(more, count(o.Unattributed)+" unattributed")
+			more = append(more, Count(o.Unattributed)+" unattributed")
 		}
 	}
 	if len(more) > 0 {
@@ -282,17 +289,17 @@ func (f frame) exposure(r *client.Rollout) string {
 }
 
 // next is what happens next, or how it ended.
-func (f frame) next(r *client.Rollout) []string {
+func (f Frame) next(r *client.Rollout) []string {
 	var out []string
 	if e := r.Ending; e != nil {
-		out = append(out, wrap(endingText(e), f.width, 0)...)
+		out = append(out, wrap(Ending(e), f.Width, 0)...)
 	}
 	if r.Next == "" {
 		return out
 	}
-	for i, line := range wrap(r.Next, f.width-5, 0) {
+	for i, line := range wrap(r.Next, f.Width-5, 0) {
 		if i == 0 {
-			out = append(out, f.paint.head("NEXT")+" "+line)
+			out = append(out, f.Paint.head("NEXT")+" "+line)
 			continue
 		}
 		out = append(out, "     "+line)
@@ -300,7 +307,8 @@ func (f frame) next(r *client.Rollout) []string {
 	return out
 }
 
-func endingText(e *client.Ending) string {
+// Ending says how fast the traffic followed the last decision.
+func Ending(e *client.Ending) string {
 	text := "traffic not confirmed yet"
 	if ms := e.ConfirmedAfterMilliseconds; ms != nil {
 		text = "traffic confirmed " + trimmed(*ms, 1) + " ms after the decision"
@@ -316,12 +324,12 @@ func endingText(e *client.Ending) string {
 }
 
 // decision is one line of the log, as long as it needs to be.
-func (f frame) decision(d *client.DecisionHead) []string {
-	head := fmt.Sprintf("%s #%d ", clock(d.At, f.now), d.Seq)
+func (f Frame) decision(d *client.DecisionHead) []string {
+	head := fmt.Sprintf("%s #%d ", Clock(d.At, f.Now), d.Seq)
 	var out []string
-	for i, line := range wrap(d.Sentence, f.width-2, width(head)-2) {
+	for i, line := range wrap(d.Sentence, f.Width-2, width(head)-2) {
 		if i == 0 {
-			out = append(out, f.paint.quiet(head)+f.kind(d.Kind, line))
+			out = append(out, f.Paint.quiet(head)+f.kind(d.Kind, line))
 			continue
 		}
 		out = append(out, "  "+line)
@@ -330,15 +338,15 @@ func (f frame) decision(d *client.DecisionHead) []string {
 }
 
 // kind colours the word that a sentence begins with.
-func (f frame) kind(k client.DecisionKind, sentence string) string {
+func (f Frame) kind(k client.DecisionKind, sentence string) string {
 	word, rest, _ := strings.Cut(sentence, " ")
 	switch k {
 	case client.DecisionRollback:
-		word = f.paint.bad(word)
+		word = f.Paint.Bad(word)
 	case client.DecisionAdvance, client.DecisionComplete:
-		word = f.paint.good(word)
+		word = f.Paint.good(word)
 	case client.DecisionHold, client.DecisionAsk:
-		word = f.paint.wait(word)
+		word = f.Paint.wait(word)
 	}
 	return strings.TrimSuffix(word+" "+rest, " ")
 }

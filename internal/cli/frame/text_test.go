@@ -1,4 +1,4 @@
-package cli
+package frame
 
 import (
 	"math"
@@ -14,9 +14,9 @@ import (
 func TestNumbersAsPeopleReadThem(t *testing.T) {
 	t.Parallel()
 	for got, want := range map[string]string{
-		count(0): "0", count(999): "999", count(int64(4573)): "4,573", count(-1234567.4): "-1,234,567",
-		things(1, "request"): "1 request", things(2, "unit"): "2 units", things(int64(1000), "gate"): "1,000 gates",
-		percent(1): "1%", percent(0.5): "0.5%", percent(100.0 / 3): "33.33%",
+		Count(0): "0", Count(999): "999", Count(int64(4573)): "4,573", Count(-1234567.4): "-1,234,567",
+		Things(1, "request"): "1 request", Things(2, "unit"): "2 units", Things(int64(1000), "gate"): "1,000 gates",
+		Percent(1): "1%", Percent(0.5): "0.5%", Percent(100.0 / 3): "33.33%",
 		rate(0.0102): "1.02%", rate(0.971): "97.1%", rate(0.00012): "0.012%", rate(1): "100%", rate(0.9996): "99.96%",
 		latency(0.084): "84ms", latency(1.2345): "1.23s", latency(0.00085): "850us", latency(math.Copysign(0, -1)): "0",
 		signed(0.0002): "+0.02", signed(-0.304): "-30.4", signed(3.1): "+310",
@@ -35,8 +35,8 @@ func TestSpans(t *testing.T) {
 		45 * time.Second: "45s", 15*time.Minute + 40*time.Second: "15m40s", 59*time.Minute + 59900*time.Millisecond: "1h",
 		2*time.Hour + 5*time.Minute: "2h5m", 48 * time.Hour: "2d", 76 * time.Hour: "3d4h", 24*time.Hour - time.Second: "1d",
 	} {
-		if got := span(d); got != want {
-			t.Errorf("span(%v) = %q, want %q", d, got, want)
+		if got := Span(d); got != want {
+			t.Errorf("Span(%v) = %q, want %q", d, got, want)
 		}
 	}
 }
@@ -44,10 +44,10 @@ func TestSpans(t *testing.T) {
 func TestClockSaysTheDateOnlyOfAnotherDay(t *testing.T) {
 	t.Parallel()
 	zone := time.FixedZone("far", 9*3600)
-	if got := clock(noon, noon.Add(time.Hour).In(zone)); got != "12:00:00Z" {
+	if got := Clock(noon, noon.Add(time.Hour).In(zone)); got != "12:00:00Z" {
 		t.Errorf("the same day: %q", got)
 	}
-	if got := clock(noon, noon.Add(13*time.Hour)); got != "2026-11-23 12:00:00Z" {
+	if got := Clock(noon, noon.Add(13*time.Hour)); got != "2026-11-23 12:00:00Z" {
 		t.Errorf("the day before: %q", got)
 	}
 }
@@ -89,7 +89,7 @@ func TestIntervals(t *testing.T) {
 		"no margin":              {client.Gate{Bound: &client.Bound{Estimate: new(0.0)}}, ""},
 	}
 	for name, tt := range tests {
-		if got := interval(&tt.gate, painter{}); got != tt.want {
+		if got := interval(&tt.gate, Painter{}); got != tt.want {
 			t.Errorf("%s:\n got %s\nwant %s", name, got, tt.want)
 		}
 	}

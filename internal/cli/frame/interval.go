@@ -1,4 +1,4 @@
-package cli
+package frame
 
 import (
 	"math"
@@ -16,7 +16,7 @@ const half = 20
 // bound lies beyond it.
 //
 //	-40% ........[==0==+==]..!xxxxxxxxx +40%
-func interval(g *client.Gate, p painter) string {
+func interval(g *client.Gate, p Painter) string {
 	b := g.Bound
 	if g.MarginValue == nil || *g.MarginValue == 0 || b == nil || b.Estimate == nil || b.Lower == nil && b.Upper == nil {
 		return ""
@@ -96,13 +96,13 @@ func (pl *plot) draw(b *client.Bound) {
 }
 
 // paint colours the interval by the verdict.
-func (pl *plot) paint(v client.Verdict, p painter) string {
+func (pl *plot) paint(v client.Verdict, p Painter) string {
 	colour := p.wait
 	switch v {
 	case client.Pass:
 		colour = p.good
 	case client.Fail:
-		colour = p.bad
+		colour = p.Bad
 	case client.Undecided, client.NoData, client.Off:
 	}
 	low, high := min(pl.known[0], pl.known[1]), max(pl.known[0], pl.known[1])

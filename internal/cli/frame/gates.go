@@ -1,4 +1,4 @@
-package cli
+package frame
 
 import (
 	"fmt"
@@ -9,9 +9,9 @@ import (
 )
 
 // gateLines is the table of the gates, each with its interval below it.
-func gateLines(r *client.Rollout, p painter, wide bool) []string {
+func gateLines(r *client.Rollout, p Painter, wide bool) []string {
 	if len(r.Gates) == 0 {
-		return []string{p.bad("no gates: nothing is compared")}
+		return []string{p.Bad("no gates: nothing is compared")}
 	}
 	head := []string{"GATE", "BASE", "CAND", "CHANGE " + confidence(r), "MARGIN", "VERDICT"}
 	if wide {
@@ -24,7 +24,7 @@ func gateLines(r *client.Rollout, p painter, wide bool) []string {
 	for i := range r.Gates {
 		rows = append(rows, gateRow(&r.Gates[i], p, wide))
 	}
-	table := columns(rows)
+	table := Columns(rows)
 	lines := table[:1:1]
 	for i := range r.Gates {
 		lines = append(lines, table[i+1])
@@ -45,11 +45,11 @@ func confidence(r *client.Rollout) string {
 	return "[always-valid]"
 }
 
-func gateRow(g *client.Gate, p painter, wide bool) []string {
+func gateRow(g *client.Gate, p Painter, wide bool) []string {
 	row := []string{g.Gate, level(g, atBaseline), level(g, atCandidate), change(g), g.Margin}
 	if wide {
 		row = append(
-			row, count(g.Total.CandidateExposures)+"/"+count(g.Total.BaselineExposures),
+			row, Count(g.Total.CandidateExposures)+"/"+Count(g.Total.BaselineExposures),
 			eValue(g.LogFail)+" of "+eValue(g.LogFailAt), eValue(g.LogPass)+" of "+eValue(g.LogPassAt),
 		)
 	}
@@ -94,13 +94,13 @@ func side(x *float64) string {
 }
 
 // verdict is the word.
-func verdict(g *client.Gate, p painter) string {
+func verdict(g *client.Gate, p Painter) string {
 	word := strings.ToUpper(string(g.Verdict))
 	switch g.Verdict {
 	case client.Pass:
 		word = p.good(word)
 	case client.Fail:
-		word = p.bad(word)
+		word = p.Bad(word)
 	case client.Undecided, client.NoData:
 		word = p.wait(word)
 	case client.Off:
@@ -119,10 +119,10 @@ func notes(g *client.Gate) []string {
 		out = append(out, "worse, within margin")
 	}
 	if g.Verdict == client.Off && g.FromPercent > 0 {
-		out = append(out, "from "+percent(g.FromPercent))
+		out = append(out, "from "+Percent(g.FromPercent))
 	}
 	if g.NeedSamples > 0 && (g.Verdict == client.Undecided || g.Verdict == client.NoData) {
-		out = append(out, count(g.NeedSamples)+" samples to go")
+		out = append(out, Count(g.NeedSamples)+" samples to go")
 	}
 	for _, note := range []struct {
 		on   bool

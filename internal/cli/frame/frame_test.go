@@ -1,4 +1,4 @@
-package cli
+package frame
 
 import (
 	"flag"
@@ -45,26 +45,26 @@ func TestFramesOfRollouts(t *testing.T) {
 	completed.Phase, completed.EndedAt, completed.Next = client.Completed, noon, ""
 	completed.Traffic.WeightPercent = 100
 	tests := map[string]struct {
-		frame   frame
+		frame   Frame
 		rollout client.Rollout
 	}{
-		"in-progress":      {frame{width: 100, perSecond: 119.4, hint: "q quit ? keys"}, inProgress()},
-		"in-progress-wide": {frame{width: 160, wide: true}, inProgress()},
-		"rolled-back":      {frame{width: 100}, rolledBack()},
-		"in-trouble":       {frame{width: 80}, inTrouble()},
-		"pending":          {frame{width: 100}, pending},
-		"completed":        {frame{width: 100}, completed},
-		"in-colour":        {frame{width: 100, paint: painter{on: true}}, rolledBack()},
+		"in-progress":      {Frame{Width: 100, PerSecond: 119.4, Hint: "q quit ? keys"}, inProgress()},
+		"in-progress-wide": {Frame{Width: 160, Wide: true}, inProgress()},
+		"rolled-back":      {Frame{Width: 100}, rolledBack()},
+		"in-trouble":       {Frame{Width: 80}, inTrouble()},
+		"pending":          {Frame{Width: 100}, pending},
+		"completed":        {Frame{Width: 100}, completed},
+		"in-colour":        {Frame{Width: 100, Paint: Painter{On: true}}, rolledBack()},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			tt.frame.now = noon
+			tt.frame.Now = noon
 			var log []client.DecisionHead
 			if tt.rollout.Last != nil {
 				log = append(log, *tt.rollout.Last)
 			}
-			golden(t, name+".txt", strings.Join(tt.frame.lines(&tt.rollout, log), "\n")+"\n")
+			golden(t, name+".txt", strings.Join(tt.frame.Lines(&tt.rollout, log), "\n")+"\n")
 		})
 	}
 }
@@ -73,8 +73,8 @@ func TestColourNeverSaysWhatTheWordDoesNot(t *testing.T) {
 	t.Parallel()
 	for _, r := range []client.Rollout{inProgress(), rolledBack(), inTrouble()} {
 		log := []client.DecisionHead{*r.Last}
-		plain := frame{width: 100, now: noon}.lines(&r, log)
-		painted := frame{width: 100, now: noon, paint: painter{on: true}}.lines(&r, log)
+		plain := Frame{Width: 100, Now: noon}.Lines(&r, log)
+		painted := Frame{Width: 100, Now: noon, Paint: Painter{On: true}}.Lines(&r, log)
 		for i := range painted {
 			painted[i] = bare(painted[i])
 		}

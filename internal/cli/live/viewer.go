@@ -1,46 +1,55 @@
-package cli
+// Package live is the view of one rollout that moves while one looks: `watch` on
+// a terminal.
+//
+// It follows the rollout's events and takes a few keys. What moves traffic is
+// asked of the server like any act; a rollback asks for the rollout's name
+// first. A server that is away is said at the bottom, and the last known state
+// stays. It holds no rules and keeps nothing.
+package live
 
 import (
 	"context"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
 
 	"github.com/belay-rollouts/belay/client"
+	"github.com/belay-rollouts/belay/internal/cli/frame"
 )
 
-// watchLive shows a rollout on the whole terminal until the person quits. The
-// last frame stays behind on the ordinary screen.
-func (s *session) watchLive(ctx context.Context, c *client.Client, name string) error {
-	// Whether there is such a rollout, and its log so far, is asked before the
-	// screen changes.
-	r, err := c.Status(ctx, name)
-	if err != nil {
-		return err
-	}
-	var log []client.Decision
-	if r.Last != nil {
-		if log, err = c.Decisions(ctx, client.DecisionRequest{Rollout: r.Name, After: -maxShown, Limit: maxShown}); err != nil {
-			return err
-		}
-	}
+// Options are what a view needs.
+type Options struct {
+	Client  *client.Client
+	Rollout client.Rollout        // how it stands at first
+	Log     []client.DecisionHead // newest first
+	Frame   frame.Frame
+	Now     func() time.Time
+	In      io.Reader
+	Out     io.Writer
+}
+
+// Run shows a rollout on the whole terminal until the person quits or ctx ends.
+// It returns how the rollout stood then, and its log, newest first.
+func Run(ctx context.Context, o Options) (client.Rollout, []client.DecisionHead, error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	v := &viewer{frame: s.frame(), now: s.now, rollout: &r, log: newestFirst(log), measured: measure(nil, &r, s.now())}
+	r, c := &o.Rollout, o.Client
+	v := &viewer{frame: o.Frame, now: o.Now, rollout: r, log: o.Log, measured: frame.Measure(nil, r, o.Now())}
 	v.act = func(kind client.ActionKind, reason string) tea.Cmd {
 		return func() tea.Msg {
 			_, err := c.Act(ctx, client.ActRequest{Rollout: r.Name, Kind: kind, Reason: reason})
 			return actedMsg{kind, err}
 		}
 	}
-	program := tea.NewProgram(v, tea.WithContext(ctx), tea.WithInput(s.in), tea.WithOutput(s.out))
+	program := tea.NewProgram(v, tea.WithContext(ctx), tea.WithInput(o.In), tea.WithOutput(o.Out))
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		broken := func(err error) { program.Send(brokenMsg{err}) }
-		for e, err := range c.Watch(ctx, client.WatchRequest{Rollout: r.Name, OnBreak: broken}) {
+		for e, err := range c.Watch(ctx, client.WatchRequest{Rollout: o.Rollout.Name, OnBreak: broken}) {
 			if err != nil {
 				program.Send(brokenMsg{err})
 				return
@@ -48,20 +57,18 @@ func (s *session) watchLive(ctx context.Context, c *client.Client, name string) 
 			program.Send(eventMsg(e))
 		}
 	}()
-	_, err = program.Run()
+	_, err := program.Run()
+	over := ctx.Err() != nil
 	stop()
 	<-done
-	if err != nil && ctx.Err() == nil {
-		return fmt.Errorf("show the live view: %w; `belay watch --plain %s` needs no terminal", err, name)
+	if err != nil && !over {
+		return *v.rollout, v.log, fmt.Errorf("show the live view: %w", err)
 	}
-	if err := s.lines(v.frame.lines(v.rollout, v.log[:min(len(v.log), recent)])); err != nil {
-		return err
-	}
-	return ended(v.rollout)
+	return *v.rollout, v.log, nil
 }
 
-// maxShown is how many decisions the live view keeps.
-const maxShown = 20
+// MaxShown is how many decisions a view keeps.
+const MaxShown = 20
 
 type (
 	eventMsg  client.Event
@@ -75,12 +82,12 @@ type (
 
 // viewer is the state of the live view.
 type viewer struct {
-	frame    frame
+	frame    frame.Frame
 	now      func() time.Time
 	act      func(kind client.ActionKind, reason string) tea.Cmd
 	rollout  *client.Rollout
 	log      []client.DecisionHead // newest first
-	measured measurement
+	measured frame.Measurement
 	height   int
 
 	notice string // what became of the last key
@@ -101,7 +108,7 @@ func tick() tea.Cmd { return tea.Tick(time.Second, func(t time.Time) tea.Msg { r
 func (v *viewer) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	switch m := msg.(type) {
 	case tea.WindowSizeMsg:
-		v.frame.width, v.height = m.Width, m.Height
+		v.frame.Width, v.height = m.Width, m.Height
 	case tea.KeyPressMsg:
 		if v.asking {
 			return v, v.answer(m)
@@ -117,7 +124,7 @@ func (v *viewer) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case actedMsg:
 		v.notice = string(m.kind) + " done"
 		if m.err != nil {
-			v.notice = v.frame.paint.bad(m.err.Error())
+			v.notice = v.frame.Paint.Bad(m.err.Error())
 		}
 	}
 	return v, nil
@@ -126,10 +133,10 @@ func (v *viewer) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 func (v *viewer) event(e client.Event) {
 	switch {
 	case e.Status != nil:
-		v.measured = measure(&v.measured, e.Status, v.now())
+		v.measured = frame.Measure(&v.measured, e.Status, v.now())
 		v.rollout = e.Status
 	case e.Decision != nil && (len(v.log) == 0 || e.Seq > v.log[0].Seq):
-		v.log = append([]client.DecisionHead{*e.Decision}, v.log[:min(len(v.log), maxShown-1)]...)
+		v.log = append([]client.DecisionHead{*e.Decision}, v.log[:min(len(v.log), MaxShown-1)]...)
 	}
 }
 
@@ -186,9 +193,9 @@ func (v *viewer) answer(m tea.KeyPressMsg) tea.Cmd {
 // View implements tea.Model.
 func (v *viewer) View() tea.View {
 	f := v.frame
-	f.now, f.perSecond, f.hint = v.now(), v.measured.perSecond, "q quit  ? keys"
+	f.Now, f.PerSecond, f.Hint = v.now(), v.measured.PerSecond, "q quit  ? keys"
 	foot := v.foot()
-	lines := f.lines(v.rollout, v.log)
+	lines := f.Lines(v.rollout, v.log)
 	if room := v.height - len(foot) - 1; v.height > 0 && len(lines) > room {
 		lines = lines[:max(0, room)]
 	}
@@ -203,49 +210,18 @@ func (v *viewer) View() tea.View {
 func (v *viewer) foot() []string {
 	var out []string
 	if v.broken != "" {
-		out = append(out, v.frame.paint.bad(v.broken))
+		out = append(out, v.frame.Paint.Bad(v.broken))
 	}
 	if v.notice != "" {
 		out = append(out, v.notice)
 	}
 	switch {
 	case v.asking:
-		return append(out, v.frame.paint.alarm(" ROLL BACK ")+" type "+v.rollout.Name+" and Enter to do it, Esc to leave it: "+v.typed+"_")
+		return append(out, v.frame.Paint.Alarm(" ROLL BACK ")+" type "+v.rollout.Name+" and Enter to do it, Esc to leave it: "+v.typed+"_")
 	case v.help:
 		return append(out, "q quit   p pause or resume   r roll back   ? these keys", "[ ] always-valid bounds   + most likely   0 no change   ! margin   x proven harm   < > beyond the line")
 	case client.Final(v.rollout.Phase):
 		return append(out, "it has ended; q quits")
 	}
 	return out
-}
-
-// measurement is the traffic between two statuses.
-type measurement struct {
-	at        time.Time
-	requests  float64
-	perSecond float64
-}
-
-// measure counts on from an earlier measurement. The rate is smoothed a little,
-// so that the number can be read.
-func measure(before *measurement, r *client.Rollout, now time.Time) measurement {
-	m := measurement{at: now}
-	for _, g := range r.Gates {
-		if !strings.HasPrefix(g.Gate, "outcome:") {
-			m.requests = max(m.requests, g.Total.CandidateExposures+g.Total.BaselineExposures)
-		}
-	}
-	if before == nil {
-		return m
-	}
-	took := now.Sub(before.at).Seconds()
-	if took < 0.5 {
-		return *before
-	}
-	rate := max(0, m.requests-before.requests) / took
-	if before.perSecond > 0 {
-		rate = 0.6*before.perSecond + 0.4*rate
-	}
-	m.perSecond = rate
-	return m
 }

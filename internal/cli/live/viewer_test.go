@@ -1,4 +1,4 @@
-package cli
+package live
 
 import (
 	"errors"
@@ -10,12 +10,38 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/belay-rollouts/belay/client"
+	"github.com/belay-rollouts/belay/internal/cli/frame"
 )
+
+var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+
+// inProgress is a rollout in the middle of its way.
+func inProgress() client.Rollout {
+	return client.Rollout{
+		Name: "fraud-scorer-v7", Model: "fraud-scorer", Environment: "production", Phase: client.Progressing, StartedAt: noon.Add(-time.Hour),
+		Baseline: client.Version{Version: "v6"}, Candidate: client.Version{Version: "v7"},
+		Stage:   client.Stage{Of: 2, AskedPercent: 10, WeightPercent: 10, DwellSeconds: 600, LeftSeconds: 260},
+		Ladder:  []client.Step{{AskedPercent: 10}, {AskedPercent: 100}},
+		Traffic: &client.Traffic{WeightPercent: 10, Baseline: client.Health{State: "ready"}, Candidate: client.Health{State: "ready"}},
+		Gates: []client.Gate{{
+			Gate: "error_rate", Verdict: client.Undecided, Margin: "+1pp", MarginValue: new(0.01), Worse: "up",
+			Bound: &client.Bound{Estimate: new(0.001), Lower: new(-0.004), Upper: new(0.02), Baseline: new(0.01), Candidate: new(0.011)},
+			Total: client.Counts{CandidateExposures: 1000, BaselineExposures: 9000},
+		}},
+	}
+}
+
+// rolledBack is the same rollout after its end.
+func rolledBack() client.Rollout {
+	r := inProgress()
+	r.Phase = client.RolledBack
+	return r
+}
 
 // viewing is a live view without a terminal, and what it asked the server for.
 func viewing(r client.Rollout) (*viewer, *[]string) {
 	var asked []string
-	v := &viewer{frame: frame{width: 100}, now: func() time.Time { return noon }, rollout: &r, height: 40}
+	v := &viewer{frame: frame.Frame{Width: 100}, now: func() time.Time { return noon }, rollout: &r, height: 40}
 	v.act = func(kind client.ActionKind, reason string) tea.Cmd {
 		asked = append(asked, strings.TrimSpace(string(kind)+" "+reason))
 		return func() tea.Msg { return actedMsg{kind: kind} }
@@ -98,7 +124,7 @@ func TestTheLiveViewQuits(t *testing.T) {
 func TestTheLiveViewFollowsEventsAndSaysWhatFails(t *testing.T) {
 	t.Parallel()
 	v, _ := viewing(inProgress())
-	v.measured = measure(nil, v.rollout, noon.Add(-time.Second))
+	v.measured = frame.Measure(nil, v.rollout, noon.Add(-time.Second))
 	next := inProgress()
 	next.Gates[0].Total.BaselineExposures += 240
 	v.Update(eventMsg{Type: client.EventStatus, Status: &next})
@@ -129,12 +155,12 @@ func TestTheLiveViewFollowsEventsAndSaysWhatFails(t *testing.T) {
 
 func TestTheLiveViewFitsItsTerminal(t *testing.T) {
 	t.Parallel()
-	v, _ := viewing(inTrouble())
+	v, _ := viewing(inProgress())
 	for seq := range int64(30) {
 		v.Update(eventMsg{Type: client.EventDecision, Seq: seq + 1, Decision: &client.DecisionHead{Seq: seq + 1, At: noon, Sentence: "HOLD."}})
 	}
-	if len(v.log) != maxShown {
-		t.Errorf("%d decisions are kept, want %d", len(v.log), maxShown)
+	if len(v.log) != MaxShown {
+		t.Errorf("%d decisions are kept, want %d", len(v.log), MaxShown)
 	}
 	for _, height := range []int{5, 24, 80} {
 		v.Update(tea.WindowSizeMsg{Width: 80, Height: height})

@@ -1,4 +1,4 @@
-package cli
+package frame
 
 import (
 	"strings"
@@ -6,9 +6,9 @@ import (
 	"charm.land/lipgloss/v2"
 )
 
-// painter colours words where that is wanted. Colour never says anything that
+// Painter colours words where that is wanted. Colour never says anything that
 // the word does not say.
-type painter struct{ on bool }
+type Painter struct{ On bool }
 
 // The sixteen colours of every terminal; its user has chosen how they look.
 var (
@@ -20,15 +20,19 @@ var (
 	styleAlarm = lipgloss.NewStyle().Foreground(lipgloss.Color("1")).Bold(true).Reverse(true)
 )
 
-func (p painter) good(s string) string  { return p.with(styleGood, s) }
-func (p painter) bad(s string) string   { return p.with(styleBad, s) }
-func (p painter) wait(s string) string  { return p.with(styleWait, s) }
-func (p painter) head(s string) string  { return p.with(styleHead, s) }
-func (p painter) quiet(s string) string { return p.with(styleQuiet, s) }
-func (p painter) alarm(s string) string { return p.with(styleAlarm, s) }
+func (p Painter) good(s string) string { return p.with(styleGood, s) }
 
-func (p painter) with(style lipgloss.Style, s string) string {
-	if !p.on || s == "" {
+// Bad paints what went wrong.
+func (p Painter) Bad(s string) string   { return p.with(styleBad, s) }
+func (p Painter) wait(s string) string  { return p.with(styleWait, s) }
+func (p Painter) head(s string) string  { return p.with(styleHead, s) }
+func (p Painter) quiet(s string) string { return p.with(styleQuiet, s) }
+
+// Alarm paints what nobody may overlook.
+func (p Painter) Alarm(s string) string { return p.with(styleAlarm, s) }
+
+func (p Painter) with(style lipgloss.Style, s string) string {
+	if !p.On || s == "" {
 		return s
 	}
 	return style.Render(s)
@@ -40,9 +44,9 @@ func width(s string) int { return lipgloss.Width(s) }
 // pad fills s with blanks to n columns.
 func pad(s string, n int) string { return s + strings.Repeat(" ", max(0, n-width(s))) }
 
-// columns lays rows out in columns, two blanks apart. The last column is not
+// Columns lays rows out in columns, two blanks apart. The last column is not
 // filled up.
-func columns(rows [][]string) []string {
+func Columns(rows [][]string) []string {
 	var widths []int
 	for _, row := range rows {
 		for i, cell := range row {

@@ -1,4 +1,4 @@
-package cli
+package frame
 
 import (
 	"fmt"
@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// count writes a whole number with thousands separators: 4,573.
-func count[T int | int64 | float64](n T) string {
+// Count writes a whole number with thousands separators: 4,573.
+func Count[T int | int64 | float64](n T) string {
 	digits := strconv.FormatFloat(math.Round(float64(n)), 'f', 0, 64)
 	sign := ""
 	if strings.HasPrefix(digits, "-") {
@@ -25,16 +25,16 @@ func count[T int | int64 | float64](n T) string {
 	return sign + b.String()
 }
 
-// things writes a number of things: 1 request, 4,573 requests.
-func things[T int | int64 | float64](n T, one string) string {
+// Things writes a number of things: 1 request, 4,573 requests.
+func Things[T int | int64 | float64](n T, one string) string {
 	if n == 1 {
 		return "1 " + one
 	}
-	return count(n) + " " + one + "s"
+	return Count(n) + " " + one + "s"
 }
 
-// percent writes a weight: 1%, 0.5%, 33.33%.
-func percent(p float64) string { return trimmed(p, 2) + "%" }
+// Percent writes a weight: 1%, 0.5%, 33.33%.
+func Percent(p float64) string { return trimmed(p, 2) + "%" }
 
 // trimmed writes x with at most so many decimals, and no zeros at its end.
 func trimmed(x float64, decimals int) string {
@@ -90,8 +90,8 @@ func signed(x float64) string {
 	return fmt.Sprintf("%+.2f", p)
 }
 
-// span writes a time span to two parts: 3.2s, 15m40s, 2h5m, 3d4h.
-func span(d time.Duration) string {
+// Span writes a time span to two parts: 3.2s, 15m40s, 2h5m, 3d4h.
+func Span(d time.Duration) string {
 	switch {
 	case d < 0:
 		return "0s"
@@ -120,9 +120,9 @@ func pair(d, big time.Duration, bigName string, small time.Duration, smallName s
 // seconds turns seconds of the API into a duration.
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
-// clock writes a moment within a day, and with its date when that is another
+// Clock writes a moment within a day, and with its date when that is another
 // day than now's. Times are UTC everywhere, as in the log and in sentences.
-func clock(t, now time.Time) string {
+func Clock(t, now time.Time) string {
 	t, now = t.UTC(), now.UTC()
 	if t.Year() == now.Year() && t.YearDay() == now.YearDay() {
 		return t.Format("15:04:05Z")
@@ -139,7 +139,7 @@ func eValue(log float64) string {
 	case tenth <= -3:
 		return "<0.001"
 	case tenth >= 2:
-		return count(math.Exp(log))
+		return Count(math.Exp(log))
 	}
 	return fmt.Sprintf("%.3g", math.Exp(log))
 }
