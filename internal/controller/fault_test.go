@@ -69,7 +69,7 @@ func TestNoTrafficHoldsAndThenAsks(t *testing.T) {
 func TestARestartResumesWhereItWas(t *testing.T) {
 	t.Parallel()
 	run(t, func(t *testing.T, w *controllertest.World) {
-		created := w.Start(id, w.Plan("m", "request", strings.ReplaceAll(ladder, "dwell: 2h", "dwell: 15m")))
+		created := w.Start(id, w.Plan("m", "request", strings.ReplaceAll(ladder, "dwell: 30m", "dwell: 15m")))
 		drive(t, w, errorsAt(0.01))
 		time.Sleep(25 * time.Minute)
 		before, split := w.Record("m-v2"), w.Target.Split(id)
@@ -438,10 +438,10 @@ func TestDecisionsAreStoredWhenTheyChangeAndOnceAMinute(t *testing.T) {
 		load := errorsAt(0.01)
 		load.Rate = 5
 		drive(t, w, load)
-		time.Sleep(30 * time.Minute)
+		time.Sleep(25 * time.Minute)
 		log := w.Log(id)
-		if n := len(log); n < 30 || n > 40 {
-			t.Errorf("%d entries in half an hour of dwelling", n)
+		if n := len(log); n < 25 || n > 35 {
+			t.Errorf("%d entries in 25 minutes of dwelling", n)
 		}
 		for i := 1; i < len(log); i++ {
 			if gap := log[i].Entry.At.Sub(log[i-1].Entry.At); gap > 61*time.Second {

@@ -113,7 +113,7 @@ func (w *World) later(ctx context.Context, delay time.Duration, outcomes []ledge
 		select {
 		case <-ctx.Done():
 		case <-time.After(delay):
-			if _, err := w.Ledger.Report(ctx, outcomes); err != nil && ctx.Err() == nil {
+			if _, err := w.ledger().Report(ctx, outcomes); err != nil && ctx.Err() == nil {
 				w.tb.Errorf("report: %v", err)
 			}
 		}

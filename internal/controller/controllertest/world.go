@@ -78,6 +78,8 @@ func (w *World) Boot() {
 // wire makes a ledger and a controller.
 func (w *World) wire(target traffic.Target) {
 	log := slog.New(slog.DiscardHandler)
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.Ledger = ledger.New(ledger.Options{Store: w.kept, Target: target, Signer: w.Signer, Log: log})
 	w.Controller = controller.New(controller.Options{
 		Store: w.kept, Target: target, Ledger: w.Ledger, Log: log, Tick: w.tick, Changed: w.note,
@@ -110,6 +112,13 @@ func (w *World) Stop() {
 	if err := w.Ledger.Stop(ctx); err != nil {
 		w.tb.Fatalf("stop the ledger: %v", err)
 	}
+}
+
+// ledger is the ledger of the engine that runs now.
+func (w *World) ledger() *ledger.Ledger {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.Ledger
 }
 
 func (w *World) note(c controller.Change) {
