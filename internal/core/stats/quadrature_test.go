@@ -48,7 +48,7 @@ func TestIntegralsAgreeWithASlowReference(t *testing.T) {
 			t.Errorf("%s: halved panels %d times (%+v)", name, m.splits, what)
 		}
 	}
-	for range 200 {
+	for range 60 {
 		c, lam0 := randomCounts(r, .2), r.NormFloat64()
 		dir := Down
 		if r.IntN(2) == 0 {
