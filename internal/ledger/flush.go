@@ -113,7 +113,7 @@ func (l *Ledger) flush(ctx context.Context, due func(*book) bool) error {
 		f.snapshot.Kept(f.kept, err == nil)
 	}
 	if err != nil {
-		return fmt.Errorf("flush evidence: %w", err)
+		return err // The store says what it was doing.
 	}
 	return failed
 }

@@ -253,12 +253,20 @@ func oversizedFile(t *testing.T, w *standing) {
 // post sends a body to the API and returns the answer.
 func post(t *testing.T, url, kind, body string) (int, string) {
 	t.Helper()
+	return postAs(t, "mira", url, kind, body)
+}
+
+// postAs is post in somebody's name.
+func postAs(t *testing.T, actor, url, kind, body string) (int, string) {
+	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
 	req.Header.Set("Content-Type", kind)
-	req.Header.Set("Belay-Actor", "mira")
+	if actor != "" {
+		req.Header.Set("Belay-Actor", actor)
+	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		t.Fatal(err)

@@ -30,6 +30,10 @@ const serverEnv = "BELAY_E2E_SERVER"
 const commandEnv = "BELAY_E2E_COMMAND"
 
 func TestMain(m *testing.M) {
+	if err := prepareDisk(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 	if spec := os.Getenv(serverEnv); spec != "" {
 		os.Exit(serve(strings.Split(spec, ",")))
 	}
@@ -73,11 +77,19 @@ type server struct {
 	client  *client.Client
 	cmd     *exec.Cmd
 	exited  chan error
+	// prepare, if given, is done to each process before its start.
+	prepare func(*exec.Cmd)
 }
 
 func newServer(t *testing.T) *server {
 	t.Helper()
-	s := &server{t: t, data: filepath.Join(t.TempDir(), "data"), traffic: freeAddr(t), admin: freeAddr(t)}
+	return newServerIn(t, filepath.Join(t.TempDir(), "data"), nil)
+}
+
+// newServerIn starts a server in surroundings of its own.
+func newServerIn(t *testing.T, data string, prepare func(*exec.Cmd)) *server {
+	t.Helper()
+	s := &server{prepare: prepare, t: t, data: data, traffic: freeAddr(t), admin: freeAddr(t)}
 	c, err := client.New(client.Options{Server: "http://" + s.admin, Actor: "e2e", Tries: 1, Timeout: 5 * time.Second})
 	if err != nil {
 		t.Fatal(err)
@@ -104,6 +116,9 @@ func (s *server) start() {
 	s.cmd = exec.Command(os.Args[0]) //nolint:noctx // It is killed by the test, never by a context.
 	s.cmd.Env = append(os.Environ(), serverEnv+"="+strings.Join([]string{s.data, s.traffic, s.admin}, ","))
 	s.cmd.Stderr = os.Stderr
+	if s.prepare != nil {
+		s.prepare(s.cmd)
+	}
 	out, err := s.cmd.StdoutPipe()
 	if err != nil {
 		s.t.Fatal(err)
