@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/belay-rollouts/belay/internal/httpapi/contract"
 	"github.com/belay-rollouts/belay/internal/problem"
 	"github.com/belay-rollouts/belay/internal/store"
 )
@@ -69,7 +70,7 @@ func fingerprint(r *http.Request, body []byte) string {
 // once answers from what is kept, or lets next answer and keeps that.
 func (a *answers) once(w http.ResponseWriter, r *http.Request, k keyed, next http.Handler) {
 	if len(k.key) > maxKey {
-		writeProblem(w, describe(problem.New(problem.Invalid, "the Idempotency-Key has %d bytes, more than %d", len(k.key), maxKey)))
+		writeProblem(w, contract.Problem(problem.New(problem.Invalid, "the Idempotency-Key has %d bytes, more than %d", len(k.key), maxKey)))
 		return
 	}
 	done, err := a.enter(r.Context(), k.key)
@@ -148,7 +149,7 @@ func (a *answers) keep(ctx context.Context, k keyed, h *heldWriter) {
 
 func replay(w http.ResponseWriter, old *kept, k keyed) {
 	if old.Request != k.request {
-		writeProblem(w, describe(problem.New(problem.Conflict, "the Idempotency-Key %q was used for another request; use a new one for each", k.key)))
+		writeProblem(w, contract.Problem(problem.New(problem.Conflict, "the Idempotency-Key %q was used for another request; use a new one for each", k.key)))
 		return
 	}
 	maps.Copy(w.Header(), old.Header)

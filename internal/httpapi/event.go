@@ -10,6 +10,7 @@ import (
 
 	"github.com/belay-rollouts/belay/api"
 	"github.com/belay-rollouts/belay/internal/command"
+	"github.com/belay-rollouts/belay/internal/httpapi/contract"
 	"github.com/belay-rollouts/belay/internal/problem"
 	"github.com/belay-rollouts/belay/internal/store"
 )
@@ -160,7 +161,7 @@ func (st *stream) sendDecisions(ctx context.Context, name string, after int64, i
 			return after, err
 		}
 		for i := range page {
-			e := api.Event{Type: api.EventTypeDecision, Rollout: name, Seq: page[i].Entry.Seq, Decision: headOfLogged(&page[i])}
+			e := api.Event{Type: api.EventTypeDecision, Rollout: name, Seq: page[i].Entry.Seq, Decision: contract.Head(&page[i])}
 			if err := st.send(id(&page[i]), e); err != nil {
 				return after, err
 			}
@@ -170,9 +171,4 @@ func (st *stream) sendDecisions(ctx context.Context, name string, after int64, i
 			return after, nil
 		}
 	}
-}
-
-func headOfLogged(l *store.Logged) *api.DecisionHead {
-	e := &l.Entry
-	return headOf(store.Head{Seq: e.Seq, At: e.At, Kind: e.Kind, Reason: e.Reason, Gate: e.Gate, Sentence: e.Sentence, Hash: l.Hash})
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/belay-rollouts/belay/api"
 	"github.com/belay-rollouts/belay/internal/command"
 	"github.com/belay-rollouts/belay/internal/core/rollout"
+	"github.com/belay-rollouts/belay/internal/httpapi/contract"
 	"github.com/belay-rollouts/belay/internal/problem"
 	"github.com/belay-rollouts/belay/internal/store"
 )
@@ -97,7 +98,7 @@ func (f *followOne) refresh(ctx context.Context) (over bool, err error) {
 
 func (f *followOne) show() (over bool, err error) {
 	f.dirty = false
-	shown := rolloutOf(&f.status)
+	shown := contract.Rollout(&f.status)
 	over = f.over()
 	return over, f.send("", api.Event{Type: api.EventTypeStatus, Rollout: f.name, Status: &shown})
 }

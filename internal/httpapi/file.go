@@ -8,9 +8,8 @@ import (
 	"github.com/belay-rollouts/belay/api"
 	"github.com/belay-rollouts/belay/internal/command"
 	"github.com/belay-rollouts/belay/internal/core/spec"
-	"github.com/belay-rollouts/belay/internal/core/table"
+	"github.com/belay-rollouts/belay/internal/httpapi/contract"
 	"github.com/belay-rollouts/belay/internal/problem"
-	"github.com/belay-rollouts/belay/internal/store"
 )
 
 // ApplyDocuments implements the contract.
@@ -51,7 +50,7 @@ func (s *server) ListModels(ctx context.Context, _ api.ListModelsRequestObject) 
 	}
 	out := api.ModelList{Items: []api.Model{}}
 	for _, m := range models {
-		out.Items = append(out.Items, modelOf(m))
+		out.Items = append(out.Items, contract.Model(m))
 	}
 	return api.ListModels200JSONResponse(out), nil
 }
@@ -64,31 +63,10 @@ func (s *server) GetModel(ctx context.Context, r api.GetModelRequestObject) (api
 	}
 	for _, m := range models {
 		if m.Name == r.Name {
-			return api.GetModel200JSONResponse{Body: modelOf(m), Headers: api.GetModel200ResponseHeaders{ETag: etag(m.Revision)}}, nil
+			return api.GetModel200JSONResponse{Body: contract.Model(m), Headers: api.GetModel200ResponseHeaders{ETag: etag(m.Revision)}}, nil
 		}
 	}
 	return nil, problem.New(problem.NotFound, "no model named %q", r.Name)
-}
-
-func modelOf(m store.Model) api.Model {
-	out := api.Model{
-		Name: m.Name, Protocol: string(m.Protocol), Unit: unitText(m.Unit), Revision: m.Revision, Source: string(m.Source),
-		Serving: api.Version{Version: m.Serving.Name, URL: m.Serving.URL}, CooldownUntil: m.CooldownUntil.UTC(),
-	}
-	if m.CooldownUntil.IsZero() {
-		out.CooldownUntil = m.CooldownUntil
-	}
-	if m.Match != (table.Match{}) {
-		out.Match = &api.Match{Host: m.Match.Host, PathPrefix: m.Match.PathPrefix, Header: m.Match.Header, HeaderValue: m.Match.HeaderValue}
-	}
-	return out
-}
-
-func unitText(u table.Unit) string {
-	if u.Name == "" {
-		return string(u.Source)
-	}
-	return string(u.Source) + ":" + u.Name
 }
 
 // ListPolicies implements the contract.
@@ -99,7 +77,7 @@ func (s *server) ListPolicies(ctx context.Context, _ api.ListPoliciesRequestObje
 	}
 	out := api.PolicyList{Items: []api.Policy{}}
 	for _, p := range policies {
-		out.Items = append(out.Items, policyOf(p))
+		out.Items = append(out.Items, contract.Policy(p))
 	}
 	return api.ListPolicies200JSONResponse(out), nil
 }
@@ -112,14 +90,10 @@ func (s *server) GetPolicy(ctx context.Context, r api.GetPolicyRequestObject) (a
 	}
 	for _, p := range policies {
 		if p.Name == r.Name {
-			return api.GetPolicy200JSONResponse{Body: policyOf(p), Headers: api.GetPolicy200ResponseHeaders{ETag: etag(p.Revision)}}, nil
+			return api.GetPolicy200JSONResponse{Body: contract.Policy(p), Headers: api.GetPolicy200ResponseHeaders{ETag: etag(p.Revision)}}, nil
 		}
 	}
 	return nil, problem.New(problem.NotFound, "no policy named %q", r.Name)
-}
-
-func policyOf(p command.Policy) api.Policy {
-	return api.Policy{Name: p.Name, Preset: p.Preset, Revision: p.Revision, Source: string(p.Source)}
 }
 
 // GetSchema implements the contract.

@@ -61,15 +61,6 @@ func TestEveryCodeHasItsStatusAndItsDocument(t *testing.T) {
 	}
 }
 
-func TestEveryCodeIsInTheTableAndInTheContract(t *testing.T) {
-	t.Parallel()
-	for code := range statuses {
-		if !api.ProblemCode(code).Valid() {
-			t.Errorf("code %q is not in the contract", code)
-		}
-	}
-}
-
 func TestAllProblemsOfAFileAreAnswered(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
@@ -84,23 +75,6 @@ func TestAllProblemsOfAFileAreAnswered(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got.Problems); diff != "" || got.Detail != "2 problems" || got.Status != 400 {
 		t.Errorf("got %d %q; problems (-want +got):\n%s", got.Status, got.Detail, diff)
-	}
-}
-
-func TestWhatThisVersionCannotRunIsNamedFieldByField(t *testing.T) {
-	t.Parallel()
-	p := describe(fmt.Errorf("apply: %w", spec.Refusals{{File: "f", Line: 4, Column: 2, Path: "spec.protocol", Message: "grpc cannot run"}}))
-	if p.Status != 422 || p.Code != "refused" || len(p.Problems) != 1 || p.Problems[0].Line != 4 {
-		t.Errorf("got %+v", p)
-	}
-}
-
-func TestAMistakeWithoutAPlaceIsNotLostBesideThoseWithOne(t *testing.T) {
-	t.Parallel()
-	err := problem.Join(spec.Problem{File: "f", Line: 1, Column: 1, Message: "a"}, problem.New(problem.Refused, "no shadow stages yet"))
-	p := describe(err)
-	if len(p.Problems) != 2 || p.Problems[1].Message != "no shadow stages yet" {
-		t.Errorf("got %+v", p)
 	}
 }
 

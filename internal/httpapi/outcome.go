@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/belay-rollouts/belay/api"
+	"github.com/belay-rollouts/belay/internal/httpapi/contract"
 	"github.com/belay-rollouts/belay/internal/ledger"
 	"github.com/belay-rollouts/belay/internal/problem"
 )
@@ -27,17 +28,5 @@ func (s *server) ReportOutcomes(ctx context.Context, r api.ReportOutcomesRequest
 		return nil, err
 	}
 	s.metrics.outcomes(result)
-	out := api.OutcomeResult{
-		Accepted: result.Accepted, Repeated: result.Repeated, Unattributed: result.Unattributed, Refused: []api.Refusal{},
-	}
-	for why, n := range result.Why {
-		if out.Why == nil {
-			out.Why = map[string]int{}
-		}
-		out.Why[string(why)] = n
-	}
-	for _, x := range result.Refused {
-		out.Refused = append(out.Refused, api.Refusal{Index: x.Index, ID: x.ID, Reason: x.Reason})
-	}
-	return api.ReportOutcomes202JSONResponse(out), nil
+	return api.ReportOutcomes202JSONResponse(contract.Outcomes(result)), nil
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"github.com/belay-rollouts/belay/api"
+	"github.com/belay-rollouts/belay/internal/httpapi/contract"
 )
 
 // Check is one thing that readiness depends on.
@@ -82,7 +83,7 @@ func mountDocument(mux *http.ServeMux) {
 	mux.HandleFunc("GET /openapi.json", func(w http.ResponseWriter, _ *http.Request) {
 		body, err := documentJSON()
 		if err != nil {
-			writeProblem(w, describe(err))
+			writeProblem(w, contract.Problem(err))
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")

@@ -9,6 +9,7 @@ import (
 	"github.com/belay-rollouts/belay/api"
 	"github.com/belay-rollouts/belay/internal/command"
 	"github.com/belay-rollouts/belay/internal/core/rollout"
+	"github.com/belay-rollouts/belay/internal/httpapi/contract"
 	"github.com/belay-rollouts/belay/internal/problem"
 	"github.com/belay-rollouts/belay/internal/store"
 )
@@ -25,7 +26,7 @@ func (s *server) ListRollouts(ctx context.Context, r api.ListRolloutsRequestObje
 	}
 	out := api.RolloutList{Items: []api.Rollout{}}
 	for i := range statuses {
-		out.Items = append(out.Items, rolloutOf(&statuses[i]))
+		out.Items = append(out.Items, contract.Rollout(&statuses[i]))
 	}
 	return api.ListRollouts200JSONResponse(out), nil
 }
@@ -48,7 +49,7 @@ func (s *server) GetRollout(ctx context.Context, r api.GetRolloutRequestObject) 
 		return nil, err
 	}
 	return api.GetRollout200JSONResponse{
-		Body:    rolloutOf(&status),
+		Body:    contract.Rollout(&status),
 		Headers: api.GetRollout200ResponseHeaders{ETag: etag(status.Record.Revision)},
 	}, nil
 }
@@ -67,9 +68,9 @@ func (s *server) StartRollout(ctx context.Context, r api.StartRolloutRequestObje
 		return nil, err
 	}
 	if r.Params.DryRun {
-		return api.StartRollout200JSONResponse(rolloutOf(&status)), nil
+		return api.StartRollout200JSONResponse(contract.Rollout(&status)), nil
 	}
-	return api.StartRollout201JSONResponse{Body: rolloutOf(&status), Headers: api.StartRollout201ResponseHeaders{
+	return api.StartRollout201JSONResponse{Body: contract.Rollout(&status), Headers: api.StartRollout201ResponseHeaders{
 		ETag:     etag(status.Record.Revision),
 		Location: "/api/v1/rollouts/" + url.PathEscape(status.Record.Name),
 	}}, nil
@@ -105,7 +106,7 @@ func (s *server) ActOnRollout(ctx context.Context, r api.ActOnRolloutRequestObje
 		return nil, err
 	}
 	return api.ActOnRollout200JSONResponse{
-		Body:    rolloutOf(&status),
+		Body:    contract.Rollout(&status),
 		Headers: api.ActOnRollout200ResponseHeaders{ETag: etag(status.Record.Revision)},
 	}, nil
 }

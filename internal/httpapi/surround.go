@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/belay-rollouts/belay/internal/httpapi/contract"
 	"github.com/belay-rollouts/belay/internal/problem"
 )
 
@@ -61,7 +62,7 @@ func (s *server) recoverInto(w *statusWriter, r *http.Request) {
 	}
 	s.log.ErrorContext(r.Context(), "request panicked", "method", r.Method, "path", r.URL.Path, "panic", p, "stack", string(debug.Stack()))
 	if w.status == 0 {
-		writeProblem(w, describe(problem.New(problem.Internal, "panic")))
+		writeProblem(w, contract.Problem(problem.New(problem.Internal, "panic")))
 	}
 }
 

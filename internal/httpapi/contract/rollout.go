@@ -1,4 +1,11 @@
-package httpapi
+// Package contract turns what the engine says into the types of the API: the
+// one place where fields of the one become fields of the other.
+//
+// It is pure, and it leaves out what must stay inside: salts and numbers of
+// rollouts, with which a caller could choose an arm, and the words of errors
+// that nobody outside can act on. What JSON cannot say (infinite, not a number)
+// is left out or bounded, as the contract describes field by field.
+package contract
 
 import (
 	"math"
@@ -14,9 +21,9 @@ import (
 	"github.com/belay-rollouts/belay/internal/traffic"
 )
 
-// rolloutOf turns a status of the engine into one of the contract. The salt and
+// Rollout turns a status of the engine into one of the contract. The salt and
 // the number of a rollout stay inside: who knows them can choose an arm.
-func rolloutOf(st *command.Status) api.Rollout {
+func Rollout(st *command.Status) api.Rollout {
 	rec, plan, state := &st.Record, &st.Record.Plan, &st.Record.State
 	out := api.Rollout{
 		SchemaVersion: spec.APIVersion,

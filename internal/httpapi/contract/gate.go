@@ -1,4 +1,4 @@
-package httpapi
+package contract
 
 import (
 	"github.com/belay-rollouts/belay/api"
