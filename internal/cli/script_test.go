@@ -43,7 +43,7 @@ func TestStories(t *testing.T) {
 			testscript.Run(t, testscript.Params{
 				Files: []string{file}, Setup: w.setup, RequireExplicitExec: true,
 				Cmds: map[string]func(*testscript.TestScript, bool, []string){
-					"exits": exits, "traffic": w.traffic, "errors": w.errors, "slow": w.slow, "assignment": w.assignment, "holds": holds,
+					"exits": exits, "traffic": w.traffic, "errors": w.errors, "tensors": w.tensors, "assignment": w.assignment, "holds": holds,
 				},
 			})
 		})
@@ -204,13 +204,13 @@ func (w *world) errors(ts *testscript.TestScript, neg bool, args []string) {
 	w.models[args[0]].SetErrors(share, http.StatusInternalServerError)
 }
 
-// slow makes a version take its time: slow v2 50ms.
-func (w *world) slow(ts *testscript.TestScript, neg bool, args []string) {
-	d, err := time.ParseDuration(slices.Concat(args, []string{"", ""})[1])
-	if neg || err != nil || w.models[args[0]] == nil {
-		ts.Fatalf("usage: slow VERSION TIME")
+// tensors makes a version declare other tensors: tensors v2.
+func (w *world) tensors(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 || w.models[args[0]] == nil {
+		ts.Fatalf("usage: tensors VERSION")
 	}
-	w.models[args[0]].SetLatency(d)
+	other := []fakemodel.Tensor{{Name: "another", Datatype: "INT64", Shape: []int64{-1, 9}}}
+	w.models[args[0]].SetTensors(other, other)
 }
 
 // assignment puts the next assignment token that a caller gets into a variable.
