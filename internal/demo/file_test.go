@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -106,5 +107,21 @@ func TestTheLadderIsReadOffThePolicy(t *testing.T) {
 	}
 	if _, err := readLadder("kind: Nothing"); err == nil || !strings.Contains(err.Error(), "read the demo's policy") {
 		t.Errorf("a broken policy gives %v", err)
+	}
+}
+
+func TestTheDocsShowThePolicyThatIsApplied(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/demo.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(page), "```yaml\n"+policyFile+"```\n") {
+		t.Error("docs/demo.md shows another policy than files/policy.yaml")
+	}
+	for _, c := range Candidates() {
+		if !strings.Contains(string(page), "| "+c.Version+" | ") {
+			t.Errorf("docs/demo.md says nothing about %s", c.Version)
+		}
 	}
 }

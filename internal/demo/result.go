@@ -18,6 +18,8 @@ type Result struct {
 	Requests, Failed, Shielded uint64
 	// Labels were reported and taken; LabelsLost were not.
 	Labels, LabelsLost uint64
+	// Busy says that the machine did not keep up at some time, which was warned of.
+	Busy bool
 	// Took is the time from the start to the end, training included.
 	Took time.Duration
 }

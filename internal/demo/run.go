@@ -39,6 +39,7 @@ type run struct {
 	ladder     ladder
 	say        *narrator
 	stand      stand
+	busy       bool
 }
 
 // play is Run with what it has shown, which is also there, as far as it goes, when there is an error.
@@ -134,6 +135,7 @@ func (r *run) prepare(ctx context.Context) error {
 func (r *run) checkPace() {
 	stats := r.stand.traffic.Stats()
 	for _, text := range r.stand.pace.complaints(r.opts.Rate, stats) {
+		r.busy = true
 		r.say.warn(text)
 	}
 	r.stand.pace.start(stats)
@@ -388,7 +390,7 @@ func (r *run) finish(ctx context.Context, result *Result) error {
 	_, refused, why := r.stand.counts.read()
 	result.Requests, result.Failed, result.Shielded = stats.Ended, stats.Failed, stats.Shielded
 	result.Labels, result.LabelsLost = labels.Reported, labels.GivenUp+labels.Dropped+refused
-	result.Took = time.Since(r.say.began)
+	result.Busy, result.Took = r.busy, time.Since(r.say.began)
 	if result.LabelsLost > 0 {
 		if why == "" && labels.LastErr != nil {
 			why = labels.LastErr.Error()

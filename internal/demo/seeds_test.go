@@ -26,18 +26,34 @@ func TestDemoOverSeeds(t *testing.T) {
 	seeds, first := number(t, "DEMO_SEEDS", 3), number(t, "DEMO_FIRST", 1)
 	var seen tally
 	for seed := first; seed < first+seeds; seed++ {
+		seen.add(playSeed(t, seed))
+	}
+	t.Logf("%d seeds\n%s", seeds, seen.report())
+}
+
+// repeats is how often a run is repeated that was unexpected on a machine that was busy meanwhile.
+const repeats = 2
+
+// playSeed plays the demo. Latencies on a busy machine say more about the machine than about the versions, so an
+// unexpected run with that warning is told, and repeated; one without it fails the test at once.
+func playSeed(t *testing.T, seed uint64) Result {
+	t.Helper()
+	for attempt := 0; ; attempt++ {
 		var out, warnings transcript
 		result, err := play(t.Context(), Options{Seed: seed, Out: &out, Err: &warnings, TempDir: t.TempDir()})
-		if err != nil {
-			t.Errorf("seed %d: %v\n%s", seed, err, out.String())
-		}
 		if text := warnings.String(); text != "" {
 			t.Logf("seed %d:\n%s", seed, text)
 		}
-		seen.add(result)
-		t.Logf("seed %d: %s", seed, brief(result))
+		if err == nil {
+			t.Logf("seed %d: %s", seed, brief(result))
+			return result
+		}
+		if !result.Busy || result.Failed > 0 || attempt == repeats {
+			t.Errorf("seed %d: %v\n%s", seed, err, out.String())
+			return result
+		}
+		t.Logf("seed %d: on a busy machine, so it is repeated: %v; %s", seed, err, brief(result))
 	}
-	t.Logf("%d seeds\n%s", seeds, seen.report())
 }
 
 // TestAVersionThatCameThroughIsTakenBackForTheNext plays a version that should fall and does not: the next one is
