@@ -76,3 +76,58 @@ func BenchmarkDiffBound(b *testing.B) {
 		sink = c.DiffBound(1, ln20, Down, p)
 	}
 }
+
+// BenchmarkGate is what a tick works out for one gate of a rollout in its fifth
+// stage: pooled fail, five stages' fails, pass.
+func BenchmarkGate(b *testing.B) {
+	c := benchCounts(5)
+	for _, gate := range []struct {
+		name       string
+		fail, pass func(c Counts) float64
+	}{
+		{
+			"ratio",
+			func(c Counts) float64 { return c.LogERatio(ln12, Up, Prior3(.5)) },
+			func(c Counts) float64 { return c.LogERatio(ln12, Down, Prior3(ln12)) },
+		},
+		{
+			"difference",
+			func(c Counts) float64 { return c.LogEDiff(.005, 1, Up, Prior3(.005)) },
+			func(c Counts) float64 { return c.LogEDiff(.005, 1, Down, Prior3(.005)) },
+		},
+		{
+			"ignoreBelow",
+			func(c Counts) float64 { return c.LogEIgnoreFail(ln12, .001, Prior3(.5)) },
+			func(c Counts) float64 { return c.LogEIgnorePass(ln12, .001, Prior3(ln12)) },
+		},
+	} {
+		b.Run(gate.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				sink = evidence(c.Strata, 5, gate.fail) + gate.pass(c)
+			}
+		})
+	}
+}
+
+func BenchmarkDispersion(b *testing.B) {
+	d := newDraw(1, 1)
+	var strata []Buckets
+	for range 5 {
+		var s Buckets
+		s.KT, s.NT = even(d.Rand, 5000, .01)
+		s.KC, s.NC = even(d.Rand, 5000, .01)
+		strata = append(strata, s)
+	}
+	for name, f := range map[string]func() float64{
+		"ratio":      func() float64 { return ScorePhi(strata, ln12) },
+		"difference": func() float64 { return DiffPhi(strata, 1) },
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				sink = f()
+			}
+		})
+	}
+}

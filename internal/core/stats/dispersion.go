@@ -15,34 +15,57 @@ type Buckets struct {
 // one arm has so few events that the weights would rest on them alone.
 const maxLogRatio = 5
 
-// SandwichPhi returns the cluster-robust dispersion for LogERatio: the variance
-// of the stratified conditional score between buckets over the variance it
-// would have with independent events,
+// SandwichPhi returns the cluster-robust dispersion for LogERatio at the log
+// ratio lam: the variance of the stratified conditional score between buckets
+// over the variance it would have with independent events,
 //
 //	u_j = sum_s (1-theta_s)(k_Tsj - p_Ts n_Tsj) - theta_s (k_Csj - p_Cs n_Csj)
 //	phi = J/(J-1) sum_j u_j^2 / sum_s K_s theta_s (1-theta_s)
 //
-// with theta_s the candidate's share of the events at the log ratio lam (give
-// the estimate; it is held within plus or minus 5). Scores are added over the
-// strata before they are squared, so a unit that is seen in several strata,
-// even in both arms, counts as the one unit it is.
+// with theta_s the candidate's share of the events at lam (held within plus or
+// minus 5). Scores are added over the strata before they are squared, so a unit
+// that is seen in several strata, even in both arms, counts as the one unit it
+// is.
+//
+// At the estimate this is the textbook sandwich. But there an arm with nearly
+// all of the events weighs next to nothing, and its dispersion goes unseen: one
+// unit with thirty errors against a clean baseline passes for thirty units. To
+// judge by, take ScorePhi.
 //
 // The answer has no floor: use Dispersion with Counts.PhiFloor. It is 1 when
 // there is nothing to estimate, and +Inf, under which no evidence is found, when
 // a count cannot be.
 func SandwichPhi(strata []Buckets, lam float64) float64 {
+	return sandwich(strata, func(s Stratum) (weight contrast, information float64) {
+		theta := s.shareOfEvents(lam)
+		return contrast{ofT: 1 - theta, ofC: -theta}, (s.KT + s.KC) * theta * (1 - theta)
+	})
+}
+
+// ScorePhi returns the cluster-robust dispersion for LogERatio of the score at
+// the margin lam0 that is tested,
+//
+//	u_j as in SandwichPhi,
+//	phi = J/(J-1) sum_j u_j^2 / sum_s [ (1-theta_s)^2 K_Ts + theta_s^2 K_Cs ],
+//
+// each arm's events having the variance of a count and the weight they have at
+// the margin. At the estimate it is SandwichPhi, and on the margin, where false
+// alarms are made, it has the same expectation; away from it no arm loses its
+// weight. The special cases are those of SandwichPhi.
+func ScorePhi(strata []Buckets, lam0 float64) float64 {
+	return sandwich(strata, func(s Stratum) (weight contrast, information float64) {
+		theta := s.shareOfEvents(lam0)
+		return contrast{ofT: 1 - theta, ofC: -theta}, (1-theta)*(1-theta)*s.KT + theta*theta*s.KC
+	})
+}
+
+// shareOfEvents returns the share of the events that the candidate has at the
+// log ratio lam.
+func (s Stratum) shareOfEvents(lam float64) float64 {
 	if math.IsNaN(lam) {
 		lam = 0
 	}
-	lam = max(-maxLogRatio, min(lam, maxLogRatio))
-	return sandwich(strata, func(s Stratum) (weight contrast, information float64) {
-		events := s.KT + s.KC
-		if events == 0 {
-			return contrast{}, 0
-		}
-		theta := expit(math.Log(s.NT/s.NC) + lam)
-		return contrast{ofT: 1 - theta, ofC: -theta}, events * theta * (1 - theta)
-	})
+	return expit(math.Log(s.NT/s.NC) + max(-maxLogRatio, min(lam, maxLogRatio)))
 }
 
 // DiffPhi returns the cluster-robust dispersion for LogEDiff with the slope m.
@@ -105,24 +128,31 @@ func Dispersion(floor float64, estimates ...float64) float64 {
 	return phi
 }
 
+// Rates of at least frequent are no longer near Poisson, and no rate is taken
+// for more frequent than mostFrequent.
+const (
+	frequent     = 0.1
+	mostFrequent = 0.5
+)
+
 // PhiFloor returns the least dispersion for LogERatio. It is 1 for rare events,
-// whose counts are near Poisson, and 1-p once the pooled rate p reaches 10 %:
-// the conditional likelihood takes the variance of a count for its mean, and
-// that of a binomial count is smaller by this factor. LogEDiff and LogEBernoulli
-// know the binomial variance; their floor is always 1.
+// whose counts are near Poisson, and 1-p from a rate p of 10 % on: the
+// conditional likelihood takes the variance of a count for its mean, and that
+// of a binomial count is smaller by this factor. Of the rates of all arms and
+// strata the smallest counts, lest one stage be judged by the frequency of
+// another. LogEDiff and LogEBernoulli know the binomial variance; their floor
+// is always 1.
 func (c Counts) PhiFloor() float64 {
-	events, exposures := 0.0, 0.0
+	rarest, seen := mostFrequent, false
 	for _, s := range c.Strata {
 		if s.possible() && s.comparable() {
-			events += s.KT + s.KC
-			exposures += s.NT + s.NC
+			rarest, seen = min(rarest, s.KT/s.NT, s.KC/s.NC), true
 		}
 	}
-	rate := events / exposures
-	if !(rate >= 0.1 && rate < 1) {
+	if !seen || rarest < frequent {
 		return 1
 	}
-	return 1 - rate
+	return 1 - rarest
 }
 
 // contrast is how the residuals of the two arms enter a score.

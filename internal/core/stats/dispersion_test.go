@@ -30,6 +30,7 @@ func TestIndependentRequestsHaveADispersionOfOne(t *testing.T) {
 		b.KT, b.NT = even(r, 6000, .02)
 		b.KC, b.NC = even(r, 14000, .02)
 		sums["ratio"] += SandwichPhi([]Buckets{b}, 0)
+		sums["ratio, at the margin"] += ScorePhi([]Buckets{b}, 0)
 		sums["difference"] += DiffPhi([]Buckets{b}, 1)
 		sums["one sample"] += BernoulliPhi(b.KT, b.NT)
 	}
@@ -145,6 +146,8 @@ func TestDispersionOfWhatSaysNothingIsOne(t *testing.T) {
 		"no event":               SandwichPhi([]Buckets{clean}, 0),
 		"no exposure":            SandwichPhi([]Buckets{{KT: zero, NT: zero, KC: zero, NC: zero}}, 0),
 		"estimate is NaN":        SandwichPhi([]Buckets{clean}, math.NaN()),
+		"no stratum, score":      ScorePhi(nil, 0),
+		"no event, score":        ScorePhi([]Buckets{clean}, 0),
 		"slices missing":         SandwichPhi([]Buckets{{KT: n, NT: n}}, 0),
 		"difference, no stratum": DiffPhi(nil, 1),
 		"difference, one arm":    DiffPhi([]Buckets{{KT: zero, NT: n, KC: zero, NC: zero}}, 1),
@@ -197,6 +200,66 @@ func TestTheEstimateIsHeldWithinItsLimits(t *testing.T) {
 			if got != want {
 				t.Errorf("at %v: %v, want %v as at the limit", sign*beyond, got, want)
 			}
+		}
+	}
+}
+
+func TestOneUnitWithManyErrorsIsOneUnit(t *testing.T) {
+	t.Parallel()
+	// Thirty errors of one unit at the candidate, none at the baseline.
+	b := buckets()
+	for j := range b.NT {
+		b.NT[j], b.NC[j] = 10, 10
+	}
+	b.KT[17] = 30
+	c := Counts{Strata: []Stratum{{NT: 2560, KT: 30, NC: 2560}}}
+	for name, phi := range map[string]float64{
+		"ratio": ScorePhi([]Buckets{b}, ln12), "difference": DiffPhi([]Buckets{b}, 1), "one sample": BernoulliPhi(b.KT, b.NT),
+	} {
+		if phi < 25 {
+			t.Errorf("%s: dispersion %v, want about 30", name, phi)
+		}
+	}
+	// The textbook sandwich does not see it, which is why it is not judged by.
+	if phi := SandwichPhi([]Buckets{b}, c.RatioMLE()); phi > 2 {
+		t.Errorf("sandwich at the estimate: %v; then its doc is wrong", phi)
+	}
+	c.Phi = Dispersion(c.PhiFloor(), ScorePhi([]Buckets{b}, ln12))
+	if got := c.LogERatio(ln12, Up, Prior3(.5)); got > 1 {
+		t.Errorf("evidence of one unit: %v", got)
+	}
+}
+
+func TestAtTheEstimateScoreAndSandwichAreOne(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(13, 14))
+	var b Buckets
+	b.KT, b.NT = even(r, 3000, .03)
+	b.KC, b.NC = even(r, 9000, .02)
+	s, _ := b.total()
+	mle := Counts{Strata: []Stratum{s}}.RatioMLE()
+	if got, want := ScorePhi([]Buckets{b}, mle), SandwichPhi([]Buckets{b}, mle); math.Abs(got-want) > 1e-9 {
+		t.Errorf("score %v, sandwich %v", got, want)
+	}
+}
+
+func TestTheFloorIsThatOfTheRarestRate(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		strata []Stratum
+		want   float64
+	}{
+		"nothing":              {nil, 1},
+		"an empty arm":         {[]Stratum{{NT: 10, KT: 5}}, 1},
+		"frequent":             {[]Stratum{{100, 20, 100, 30}}, .8},
+		"one arm rare":         {[]Stratum{{100, 20, 100, 9}}, 1},
+		"one stage rare":       {[]Stratum{{100, 20, 100, 30}, {100, 1, 100, 30}}, 1},
+		"nothing but events":   {[]Stratum{{100, 100, 100, 100}}, .5},
+		"an impossible stage":  {[]Stratum{{100, 20, 100, 30}, {math.NaN(), 1, 1, 1}}, .8},
+		"exactly ten per cent": {[]Stratum{{100, 10, 100, 30}}, .9},
+	} {
+		if got := (Counts{Strata: test.strata}).PhiFloor(); got != test.want {
+			t.Errorf("%s: %v, want %v", name, got, test.want)
 		}
 	}
 }

@@ -26,7 +26,7 @@
 //     Ramdas, McAuliffe and Sekhon, arXiv:1810.08240), which the others
 //     approach as counts grow.
 //   - LogESRM: the sample-ratio mismatch test (arXiv:2011.03567).
-//   - SandwichPhi, DiffPhi and BernoulliPhi: dispersion from hash buckets,
+//   - ScorePhi, SandwichPhi, DiffPhi, BernoulliPhi: dispersion from hash buckets,
 //     by which a likelihood is tempered where requests of one user resemble
 //     each other.
 //   - GateLogE, AverageLogE: averages of e-values, valid under any dependence

@@ -109,6 +109,7 @@ func FuzzDispersion(f *testing.F) {
 		}
 		for name, phi := range map[string]float64{
 			"sandwich":   SandwichPhi(strata, m),
+			"score":      ScorePhi(strata, m),
 			"difference": DiffPhi(strata, m),
 			"one sample": BernoulliPhi(strata[0].KT, strata[0].NT),
 			"none":       SandwichPhi(nil, m),

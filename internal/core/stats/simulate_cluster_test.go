@@ -86,14 +86,14 @@ func (u users) share(seed, replications int, look func(c *Counts, b []Buckets) b
 }
 
 func TestStickyUsersDoNotInflateTheEvidenceOfARatio(t *testing.T) {
-	t.Parallel()
+	long(t)
 	p := Prior3(.5)
 	asRequests := func(c *Counts, _ []Buckets) bool { return c.ratioReaches(ln20, 0, Up, p) }
 	asUsers := func(c *Counts, b []Buckets) bool {
 		if c.ratioCeiling(0, Up) < ln20 {
 			return false // A dispersion above its floor of 1 only lowers it.
 		}
-		dispersed := Counts{Strata: c.Strata, Phi: Dispersion(c.PhiFloor(), SandwichPhi(b, c.RatioMLE()))}
+		dispersed := Counts{Strata: c.Strata, Phi: Dispersion(c.PhiFloor(), ScorePhi(b, 0))}
 		return dispersed.ratioReaches(ln20, 0, Up, p)
 	}
 	half := users{
@@ -103,6 +103,10 @@ func TestStickyUsersDoNotInflateTheEvidenceOfARatio(t *testing.T) {
 	// This guards the test: requests taken for independent must go wrong.
 	between(t, "half of the users, as requests", half.share(61, 120, asRequests), .15, 1)
 	between(t, "half of the users, as users", half.share(61, 120, asUsers), 0, .05)
+	between(t, "half of the users, by the sandwich at the estimate", half.share(61, 120, func(c *Counts, b []Buckets) bool {
+		dispersed := Counts{Strata: c.Strata, Phi: Dispersion(c.PhiFloor(), SandwichPhi(b, c.RatioMLE()))}
+		return dispersed.ratioReaches(ln20, 0, Up, p)
+	}), 0, .05)
 	ramp := users{
 		n: 20000, activity: 1.2, bad: .02, high: .2, low: .001,
 		weights: []float64{.01, .1, .25, .5}, batch: 3000, per: 10,
@@ -111,7 +115,7 @@ func TestStickyUsersDoNotInflateTheEvidenceOfARatio(t *testing.T) {
 }
 
 func TestStickyUsersDoNotInflateTheEvidenceOfADifference(t *testing.T) {
-	t.Parallel()
+	long(t)
 	// The candidate is worse by exactly the margin, for every user alike.
 	const delta = .02
 	u := users{
@@ -133,7 +137,7 @@ func TestStickyUsersDoNotInflateTheEvidenceOfADifference(t *testing.T) {
 }
 
 func TestStickyUsersDoNotInflateTheEvidenceOfACeiling(t *testing.T) {
-	t.Parallel()
+	long(t)
 	// Every user is in the candidate, and the rate is the ceiling itself.
 	u := users{
 		n: 3000, activity: 1.2, bad: .02, high: .2, low: .001,
@@ -154,7 +158,7 @@ func TestStickyUsersDoNotInflateTheEvidenceOfACeiling(t *testing.T) {
 }
 
 func TestIndependentRequestsLoseLittleByTheirBuckets(t *testing.T) {
-	t.Parallel()
+	long(t)
 	// Power: twice the errors of users who fail alike are found all the same.
 	u := users{
 		n: 20000, activity: 1.2, low: .005, harm: .005,
@@ -164,7 +168,7 @@ func TestIndependentRequestsLoseLittleByTheirBuckets(t *testing.T) {
 		if c.ratioCeiling(ln12, Up) < ln20 {
 			return false
 		}
-		dispersed := Counts{Strata: c.Strata, Phi: Dispersion(c.PhiFloor(), SandwichPhi(b, c.RatioMLE()))}
+		dispersed := Counts{Strata: c.Strata, Phi: Dispersion(c.PhiFloor(), ScorePhi(b, ln12))}
 		return dispersed.ratioReaches(ln20, ln12, Up, Prior3(.5))
 	})
 	between(t, "twice the errors within 40,000 requests", found, .8, 1)

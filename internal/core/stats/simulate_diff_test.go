@@ -24,7 +24,7 @@ func (c affine) fails(x *Counts) bool  { return x.diffReaches(ln20, c.a, c.m, Up
 func (c affine) passes(x *Counts) bool { return x.diffReaches(ln20, c.a, c.m, Down) }
 
 func TestADifferenceExactlyAtItsMargin(t *testing.T) {
-	t.Parallel()
+	long(t)
 	for _, c := range []affine{
 		{.5, .005, 1, 0, 30, 200},
 		{.5, .005, 1, .001, 80, 200},
@@ -43,7 +43,7 @@ func TestADifferenceExactlyAtItsMargin(t *testing.T) {
 }
 
 func TestAnEqualCandidatePassesADifferenceAndIsNotRolledBack(t *testing.T) {
-	t.Parallel()
+	long(t)
 	for _, test := range []struct {
 		affine
 		least, most int // requests until half have passed
@@ -63,7 +63,7 @@ func TestAnEqualCandidatePassesADifferenceAndIsNotRolledBack(t *testing.T) {
 }
 
 func TestAHarmfulDifferenceIsFoundInTime(t *testing.T) {
-	t.Parallel()
+	long(t)
 	for _, test := range []struct {
 		affine
 		least, most int
@@ -79,7 +79,7 @@ func TestAHarmfulDifferenceIsFoundInTime(t *testing.T) {
 }
 
 func TestADriftingBaselineDoesNotBiasADifference(t *testing.T) {
-	t.Parallel()
+	long(t)
 	for _, drift := range [][2]float64{{.001, .02}, {.02, .001}} {
 		const delta = .005
 		boundary := stream{batch: 1000, stages: []stage{

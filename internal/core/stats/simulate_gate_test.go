@@ -102,7 +102,7 @@ func countFourGates(seed, replications int, gates []guarded) (rolledBack, promot
 }
 
 func TestFourGatesExactlyAtTheirMargins(t *testing.T) {
-	t.Parallel()
+	long(t)
 	back, on := countFourGates(71, 150, []guarded{
 		ratioGate(.006, .005, ln12, Up, Prior3(.5)),
 		ratioGate(.01, .01, 0, Up, Prior3(.5)), // p99, the margin lies in the threshold
@@ -114,7 +114,7 @@ func TestFourGatesExactlyAtTheirMargins(t *testing.T) {
 }
 
 func TestFourGatesOfAnEqualCandidate(t *testing.T) {
-	t.Parallel()
+	long(t)
 	back, on := countFourGates(72, 40, []guarded{
 		ratioGate(.005, .005, math.Log(1.5), Up, Prior3(.5)),
 		ratioGate(.006, .01, 0, Up, Prior3(.5)),
@@ -126,7 +126,7 @@ func TestFourGatesOfAnEqualCandidate(t *testing.T) {
 }
 
 func TestOneHarmfulGateAmongFourIsRolledBack(t *testing.T) {
-	t.Parallel()
+	long(t)
 	back, on := countFourGates(73, 60, []guarded{
 		ratioGate(.010, .005, ln12, Up, Prior3(.5)),
 		ratioGate(.008, .01, 0, Up, Prior3(.5)),
@@ -138,7 +138,7 @@ func TestOneHarmfulGateAmongFourIsRolledBack(t *testing.T) {
 }
 
 func TestAFairSplitIsHardlyEverAMismatch(t *testing.T) {
-	t.Parallel()
+	long(t)
 	for name, weight := range map[string]float64{"half": .5, "one percent": .01} {
 		alarms := 0
 		const replications = 300
@@ -158,7 +158,7 @@ func TestAFairSplitIsHardlyEverAMismatch(t *testing.T) {
 }
 
 func TestABrokenSplitIsAMismatch(t *testing.T) {
-	t.Parallel()
+	long(t)
 	// 52 % instead of 50 %: found within 20,000 units nearly always.
 	found := 0
 	const replications = 100

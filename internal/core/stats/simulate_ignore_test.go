@@ -34,7 +34,7 @@ func ignorePasses(c *Counts, level float64) bool {
 }
 
 func TestIgnoreBelowExactlyAtItsBoundary(t *testing.T) {
-	t.Parallel()
+	long(t)
 	for _, weight := range []float64{.5, .01} {
 		for _, pC := range []float64{0, .005} {
 			const level = .001
@@ -48,7 +48,7 @@ func TestIgnoreBelowExactlyAtItsBoundary(t *testing.T) {
 }
 
 func TestHarmInOneStageAndLevelInAnotherDoNotAddUp(t *testing.T) {
-	t.Parallel()
+	long(t)
 	// First above the margin but at the level, then above the level but at the
 	// margin: each stage is inside the null.
 	const level = .001
@@ -65,7 +65,7 @@ func TestHarmInOneStageAndLevelInAnotherDoNotAddUp(t *testing.T) {
 }
 
 func TestErrorsThatMatterAreFoundDespiteALevel(t *testing.T) {
-	t.Parallel()
+	long(t)
 	var exposed []int
 	for r := range 200 {
 		steady(100, 2000, .01, .01, 0).run(newDraw(54, r), func(c *Counts) bool {

@@ -94,7 +94,7 @@ func (l latencies) replay(seed, replications int, look func(c Counts) bool) []in
 }
 
 func TestLatencyExactlyAtItsMargin(t *testing.T) {
-	t.Parallel()
+	long(t)
 	fails := func(c Counts) bool { return c.ratioReaches(ln20, 0, Up, Prior3(.5)) }
 	passes := func(c Counts) bool { return c.ratioReaches(ln20, 0, Down, Prior3(.5)) }
 	p99 := latencies{weight: .5, slower: ln11, tail: .01, batch: 250, batches: 120}
@@ -105,7 +105,7 @@ func TestLatencyExactlyAtItsMargin(t *testing.T) {
 }
 
 func TestASlowerTailIsFoundInTime(t *testing.T) {
-	t.Parallel()
+	long(t)
 	slow := latencies{weight: .5, slower: ln12, tail: .01, batch: 250, batches: 160}
 	stops := slow.replay(34, 200, func(c Counts) bool { return c.ratioReaches(ln20, 0, Up, Prior3(.5)) })
 	if t50 := median(stops); t50 < 8_000 || t50 > 13_000 {

@@ -5,7 +5,7 @@ import (
 )
 
 func TestAnEqualCandidateIsHardlyEverRolledBack(t *testing.T) {
-	t.Parallel()
+	long(t)
 	fails := func(c *Counts) bool { return c.ratioReaches(ln20, 0, Up, Prior3(.5)) }
 	for name, test := range map[string]struct {
 		stream       stream
@@ -22,7 +22,7 @@ func TestAnEqualCandidateIsHardlyEverRolledBack(t *testing.T) {
 }
 
 func TestACandidateExactlyAtItsMarginIsHardlyEverRolledBack(t *testing.T) {
-	t.Parallel()
+	long(t)
 	stops := steady(100, 1000, .5, .006, .005).replay(12, 500, func(c *Counts) bool {
 		return c.ratioReaches(ln20, ln12, Up, Prior3(.5))
 	})
@@ -30,7 +30,7 @@ func TestACandidateExactlyAtItsMarginIsHardlyEverRolledBack(t *testing.T) {
 }
 
 func TestACandidateExactlyAtItsMarginHardlyEverPasses(t *testing.T) {
-	t.Parallel()
+	long(t)
 	passes := func(c *Counts) bool { return c.ratioReaches(ln20, ln12, Down, Prior3(ln12)) }
 	between(t, "one percent of the traffic",
 		share(steady(200, 1000, .01, .006, .005).replay(13, 700, passes)), 0, .05)
@@ -39,7 +39,7 @@ func TestACandidateExactlyAtItsMarginHardlyEverPasses(t *testing.T) {
 }
 
 func TestTwiceTheErrorsAreFoundInTime(t *testing.T) {
-	t.Parallel()
+	long(t)
 	stops := steady(100, 600, .5, .01, .005).replay(15, 400, func(c *Counts) bool {
 		return c.ratioReaches(ln20, ln12, Up, Prior3(.5))
 	})
@@ -51,7 +51,7 @@ func TestTwiceTheErrorsAreFoundInTime(t *testing.T) {
 }
 
 func TestAnOutageIsFoundWithinAHandfulOfRequests(t *testing.T) {
-	t.Parallel()
+	long(t)
 	// At one percent of the traffic, one request in five failing.
 	var exposed []int
 	for r := range 400 {
@@ -83,7 +83,7 @@ func pooled(c *Counts) Counts {
 }
 
 func TestADriftingBaselineDuringARampBiasesNothing(t *testing.T) {
-	t.Parallel()
+	long(t)
 	ramp := stream{batch: 500, stages: []stage{
 		{.01, .005, .005, 60}, {.10, .005, .005, 60}, {.25, .01, .01, 60}, {.50, .015, .015, 60},
 	}}
@@ -115,8 +115,7 @@ func delayedConversions(d draw, look func(c *Counts) bool) bool {
 			nT := d.binomial(batch, weight)
 			c.Strata[stage].NT += float64(nT)
 			c.Strata[stage].NC += float64(batch - nT)
-			for i := range d.binomial(batch, rate) {
-				_ = i
+			for range d.binomial(batch, rate) {
 				waiting = append(waiting, pending{now + batches*d.ExpFloat64(), stage, d.Float64() < float64(nT)/batch})
 			}
 			rest := waiting[:0]
@@ -140,7 +139,7 @@ func delayedConversions(d draw, look func(c *Counts) bool) bool {
 }
 
 func TestDelayedOutcomesBiasNothing(t *testing.T) {
-	t.Parallel()
+	long(t)
 	const replications = 250
 	p := Prior3(.1)
 	wrong, right := 0, 0
@@ -158,7 +157,7 @@ func TestDelayedOutcomesBiasNothing(t *testing.T) {
 }
 
 func TestRealisedExposuresForgiveAWrongWeight(t *testing.T) {
-	t.Parallel()
+	long(t)
 	// 1.05 % of the traffic instead of the 1 % asked for. Nominal exposures take
 	// the surplus of events for harm.
 	s := steady(2000, 500, .0105, .005, .005)

@@ -14,6 +14,16 @@ import (
 // stream of requests, looks at it hundreds of times, and counts how often the
 // test is wrong, or how long it takes to be right.
 
+// long marks a test that simulates for seconds. It is left out where the tests
+// are asked to be short, as under the race detector: nothing here runs at once.
+func long(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("a simulation of seconds")
+	}
+	t.Parallel()
+}
+
 // draw is a source of chance for one replication.
 type draw struct{ *rand.Rand }
 
