@@ -113,11 +113,10 @@ func (a *attempt) clientError() bool {
 // latency is the time that counts: of answers, time-outs and callers that went
 // away. A connection that broke was no answer.
 func (a *attempt) latency() time.Duration {
-	switch a.kind() {
-	case "", upstream.Timeout, upstream.Cancelled:
-		return max(a.ended.Sub(a.began), 1)
+	if kind := a.kind(); kind != "" && kind != upstream.Timeout && kind != upstream.Cancelled {
+		return 0
 	}
-	return 0
+	return max(a.ended.Sub(a.began), 1)
 }
 
 var copies = sync.Pool{New: func() any { b := make([]byte, 32<<10); return &b }}
@@ -155,7 +154,7 @@ func (a *attempt) stream(out *reply) (cut bool) {
 			}
 			_ = out.rc.Flush()
 		}
-		if err == io.EOF { //nolint:errorlint // A reader's end is io.EOF itself.
+		if err == io.EOF {
 			a.broken = a.check.Broken()
 			return false
 		}

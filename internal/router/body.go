@@ -36,9 +36,9 @@ var errClosedBody = errors.New("the body is not wanted any more")
 // time; one that was closed may still be waiting in a read, and what that read
 // brings is kept for the next.
 type held struct {
-	src  io.Reader
-	max  int
-	room *room
+	src   io.Reader
+	limit int
+	room  *room
 
 	mu      sync.Mutex
 	arrived sync.Cond
@@ -48,8 +48,8 @@ type held struct {
 	end     error
 }
 
-func newHeld(src io.Reader, max int, m *room) *held {
-	h := &held{src: src, max: max, room: m}
+func newHeld(src io.Reader, limit int, m *room) *held {
+	h := &held{src: src, limit: limit, room: m}
 	h.arrived.L = &h.mu
 	return h
 }
@@ -87,7 +87,7 @@ func (h *held) keep(c *cursor, p []byte) {
 	}
 	if c.closed {
 		h.room.force(len(p))
-	} else if len(h.kept)+len(p) > h.max || !h.room.take(len(p)) {
+	} else if len(h.kept)+len(p) > h.limit || !h.room.take(len(p)) {
 		h.gone = true
 		h.room.give(len(h.kept))
 		h.kept, c.at = nil, 0

@@ -22,24 +22,18 @@ func (r *Router) carry(x *exchange, out *reply) (cut bool) {
 	}
 	a := r.try(x, x.route.baseline, out)
 	defer a.close()
-	cut = r.answer(x, a, out)
-	r.observe(x, a, false)
-	return cut
+	return r.finish(x, a, out)
 }
 
 // carryCandidate tries the candidate, and the baseline in its place.
 func (r *Router) carryCandidate(x *exchange, out *reply) (cut bool) {
-	ro := x.route.rollout
+	defer x.land() // Whatever happens.
 	a := r.try(x, x.route.candidate, out)
 	defer a.close()
 	if !a.failed() || !r.shields(x) {
-		cut = r.answer(x, a, out)
-		ro.left(a.ended)
-		r.judge(x, a, cutoff.Unrescued)
-		r.observe(x, a, false)
-		return cut
+		return r.finish(x, a, out)
 	}
-	ro.left(a.ended)
+	x.land()
 	a.close()
 	r.judgeRefusal(x, a)
 	b := r.try(x, x.route.baseline, out)
@@ -48,22 +42,38 @@ func (r *Router) carryCandidate(x *exchange, out *reply) (cut bool) {
 	// the caller would wish for tells that the candidate should have had it.
 	shielded := b.answer != nil && b.err == nil
 	if shielded {
-		ro.rescued.Add(1)
+		x.route.rollout.rescued.Add(1)
 		out.Header()[shieldedField] = []string{"true"}
 	}
 	r.judge(x, a, fateOf(b))
-	cut = r.answer(x, b, out)
 	r.observe(x, a, shielded)
+	return r.answer(x, b, out)
+}
+
+// finish answers the caller with what the assigned arm made of the exchange,
+// and observes it: before the caller can know, unless the outcome shows only as
+// the answer is passed on.
+func (r *Router) finish(x *exchange, a *attempt, out *reply) (cut bool) {
+	streams := a.err == nil && a.whole == nil
+	if streams {
+		cut = r.answer(x, a, out)
+	}
+	x.land()
+	if x.arm == split.Candidate {
+		r.judge(x, a, cutoff.Unrescued)
+	}
+	r.observe(x, a, false)
+	if !streams {
+		cut = r.answer(x, a, out)
+	}
 	return cut
 }
 
 func fateOf(rescue *attempt) cutoff.Fate {
-	switch {
-	case rescue.well():
+	if rescue.well() {
 		return cutoff.Rescued
-	default:
-		return cutoff.FailedTwice
 	}
+	return cutoff.FailedTwice
 }
 
 // shields reports whether a failed candidate request may go to the baseline.

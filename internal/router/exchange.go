@@ -47,6 +47,7 @@ type exchange struct {
 	arm      split.Arm // assigned
 	pinned   bool
 	diverted bool // the candidate's by hash, the baseline's by the cut-off
+	flying   bool // the candidate has not ended its part
 	began    time.Time
 }
 
@@ -75,6 +76,15 @@ func (r *Router) assign(x *exchange, now time.Time) {
 		r.guard(x, ro)
 	}
 	ro.took(x.arm, now)
+	x.flying = x.arm == split.Candidate
+}
+
+// land notes that the candidate's part is over, once.
+func (x *exchange) land() {
+	if x.flying {
+		x.flying = false
+		x.route.rollout.left(time.Now())
+	}
 }
 
 // pin lets the caller choose. At weight 0 nobody can: a candidate that was put

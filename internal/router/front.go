@@ -167,7 +167,7 @@ func (b *callerBody) Read(p []byte) (int, error) {
 		return 0, errClosedBody
 	}
 	n, err := b.src.Read(p)
-	if err == io.EOF { //nolint:errorlint // A reader's end is io.EOF itself.
+	if err == io.EOF {
 		b.end()
 	}
 	return n, err

@@ -127,9 +127,7 @@ func (o *reply) problem(status int, detail string, more map[string]any) {
 		return
 	}
 	body := map[string]any{"type": "about:blank", "title": http.StatusText(status), "status": status, "detail": detail}
-	for k, v := range more {
-		body[k] = v
-	}
+	maps.Copy(body, more)
 	text, err := json.Marshal(body)
 	if err != nil {
 		text = []byte(`{}`)

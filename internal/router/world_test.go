@@ -303,5 +303,5 @@ func (w *world) state(t testing.TB) RolloutState {
 
 // impatient gives versions little time.
 func impatient() Limits {
-	return Limits{Upstream: upstream.Limits{Head: 300 * time.Millisecond, Silence: 300 * time.Millisecond, Connect: 300 * time.Millisecond}}
+	return Limits{Upstream: upstream.Limits{Head: time.Second, Silence: time.Second, Connect: time.Second}}
 }

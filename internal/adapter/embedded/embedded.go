@@ -47,7 +47,7 @@ func (t *Target) Observe(ctx context.Context, rollout uint64) (traffic.Observati
 		Generation: s.Generation, Stratum: s.Stratum, Weight: s.Weight, CutOff: cutOff(s.CutOff),
 		Baseline: health(s.Baseline), Candidate: health(s.Candidate),
 		Started: s.Started, Finished: s.Finished, InFlight: s.InFlight, LastRequest: s.LastRequest,
-		SinceCandidate: s.SinceCandidate, Rescued: s.Rescued, Pinned: s.Pinned,
+		SinceCandidate: s.SinceCandidate, Rescued: s.Rescued, Pinned: s.Pinned, Unitless: s.Unitless,
 	}, nil
 }
 

@@ -81,7 +81,8 @@ func send(t *testing.T, at, unit string) split.Arm {
 		t.Fatal(err)
 	}
 	req.Header.Set(traffictest.UnitHeader, unit)
-	resp, err := http.DefaultClient.Do(req)
+	client := http.Client{Timeout: 10 * time.Second}
+	resp, err := client.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}

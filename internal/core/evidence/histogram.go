@@ -2,6 +2,7 @@ package evidence
 
 import (
 	"math"
+	"slices"
 	"time"
 )
 
@@ -138,8 +139,8 @@ func (h *Histogram) Above(edge int32) uint64 {
 func (h *Histogram) EdgeFor(p float64) (edge int32, above uint64) {
 	want := p * float64(h.Total())
 	var over uint64
-	for i := len(h.N) - 1; i >= 0; i-- {
-		next := over + h.N[i]
+	for i, n := range slices.Backward(h.N) {
+		next := over + n
 		if float64(next) >= want {
 			if want-float64(over) < float64(next)-want {
 				return h.lowest(i + 1), over

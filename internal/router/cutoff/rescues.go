@@ -2,6 +2,7 @@ package cutoff
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -41,12 +42,7 @@ func (r *rescues) add(now time.Time, unit uint64) {
 }
 
 func (s *rescueSlot) note(unit uint64) {
-	for _, u := range s.units[:s.known] {
-		if u == unit {
-			return
-		}
-	}
-	if s.known < len(s.units) {
+	if s.known < len(s.units) && !slices.Contains(s.units[:s.known], unit) {
 		s.units[s.known] = unit
 		s.known++
 	}

@@ -25,7 +25,6 @@ type Answer struct {
 	tail   bool  // what follows after left is not JSON (binary tensors)
 	broken bool
 	unsure bool
-	found  bool // `outputs` was seen
 	json   scanner
 }
 
@@ -57,12 +56,8 @@ func (a *Answer) Write(p []byte) {
 		a.unsure = !a.tail
 	}
 	a.left -= int64(len(p))
-	switch a.json.scan(p) {
-	case wrong:
-		a.broken = true
-	case lost:
-		a.unsure = true
-	}
+	v := a.json.scan(p)
+	a.broken, a.unsure = v == wrong, a.unsure || v == lost
 }
 
 // Broken reports whether the answer was not what the protocol promises. It is

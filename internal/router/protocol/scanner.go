@@ -194,19 +194,15 @@ func (s *scanner) stepLiteral(c byte) verdict {
 	return fine
 }
 
+// literals are the words that may stand for a value.
+var literals = [...]string{"true", "false", "null", "NaN", "Infinity"}
+
 // literalOf returns the rest of the literal that begins with c.
 func literalOf(c byte) string {
-	switch c {
-	case 't':
-		return "rue"
-	case 'f':
-		return "alse"
-	case 'n':
-		return "ull"
-	case 'N':
-		return "aN"
-	case 'I':
-		return "nfinity"
+	for _, word := range literals {
+		if word[0] == c {
+			return word[1:]
+		}
 	}
 	return ""
 }

@@ -15,7 +15,6 @@ package tap
 import (
 	"math/bits"
 	"runtime"
-	"slices"
 	"sync"
 
 	"github.com/belay-rollouts/belay/internal/core/evidence"
@@ -37,13 +36,21 @@ type Tap struct {
 	shards int
 
 	mu   sync.Mutex
-	open []*Recorder
+	open map[key]*Recorder
 }
+
+// key tells the strata of all rollouts apart.
+type key struct {
+	rollout uint64
+	stratum uint8
+}
+
+func (s Stratum) key() key { return key{s.Rollout, s.Stratum} }
 
 // New returns a Tap with as many shards as there are processors.
 func New() *Tap {
 	n := 1 << bits.Len(uint(runtime.GOMAXPROCS(0)-1))
-	return &Tap{shards: min(n, maxShards)}
+	return &Tap{shards: min(n, maxShards), open: map[key]*Recorder{}}
 }
 
 // Open returns the recorder of a stratum, the same one each time while it is
@@ -51,32 +58,26 @@ func New() *Tap {
 func (t *Tap) Open(s Stratum) *Recorder {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	r := t.find(s)
+	r := t.open[s.key()]
 	if r == nil {
 		r = newRecorder(t, s)
-		t.open = append(t.open, r)
+		t.open[s.key()] = r
 	}
 	r.retired = false
 	r.freeze(s.Edges)
 	return r
 }
 
-func (t *Tap) find(s Stratum) *Recorder {
-	for _, r := range t.open {
-		if r.is.Rollout == s.Rollout && r.is.Stratum == s.Stratum {
-			return r
-		}
-	}
-	return nil
-}
-
-// Keep retires every recorder that is not listed: it is closed at the first
-// Collect that finds it empty.
+// Keep retires every recorder that is not listed: it is closed by the next
+// Collect, which takes what it holds.
 func (t *Tap) Keep(wanted []*Recorder) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, r := range t.open {
-		r.retired = !slices.Contains(wanted, r)
+		r.retired = true
+	}
+	for _, r := range wanted {
+		r.retired = false
 	}
 }
 
@@ -86,18 +87,15 @@ func (t *Tap) Collect() []evidence.Batch {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var out []evidence.Batch
-	kept := t.open[:0]
-	for _, r := range t.open {
-		b, any := r.collect(r.retired)
-		if any {
+	for k, r := range t.open {
+		b, found := r.collect(r.retired)
+		if found {
 			out = append(out, b)
 		}
-		if !r.retired {
-			kept = append(kept, r)
+		if r.retired {
+			delete(t.open, k)
 		}
 	}
-	clear(t.open[len(kept):])
-	t.open = kept
 	return out
 }
 
@@ -106,12 +104,12 @@ func (t *Tap) Collect() []evidence.Batch {
 func (t *Tap) late(closed *Recorder) *Recorder {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if r := t.find(closed.is); r != nil {
+	if r := t.open[closed.is.key()]; r != nil {
 		return r
 	}
 	r := newRecorder(t, closed.is)
 	r.retired = true
-	t.open = append(t.open, r)
+	t.open[closed.is.key()] = r
 	return r
 }
 

@@ -75,7 +75,8 @@ func TestOpenGivesTheSameRecorderWhileItIsOpen(t *testing.T) {
 	t.Parallel()
 	tap := New()
 	s := Stratum{Rollout: 1, Stratum: 0, Layout: layout(false)}
-	if tap.Open(s) != tap.Open(s) {
+	first := tap.Open(s)
+	if again := tap.Open(s); again != first {
 		t.Error("two recorders of one stratum")
 	}
 	other := s

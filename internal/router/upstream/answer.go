@@ -100,7 +100,7 @@ func (b *answerBody) finish() {
 // still given back, so that a version that fails fast keeps its pool.
 func (b *answerBody) Close() error {
 	if b.err != nil {
-		return nil
+		return nil //nolint:nilerr // The end of the body is no failure of Close.
 	}
 	if br := b.x.conn.br; b.chunks == nil && !b.toClose && b.left <= int64(br.Buffered()) {
 		_, _ = br.Discard(int(b.left))

@@ -36,8 +36,7 @@ func (f *Failure) Unwrap() error { return f.cause }
 
 // KindOf returns the kind of a Failure, and "" for any other error.
 func KindOf(err error) Kind {
-	var f *Failure
-	if errors.As(err, &f) {
+	if f, ok := errors.AsType[*Failure](err); ok {
 		return f.Kind
 	}
 	return ""
@@ -49,8 +48,7 @@ func NotSent(cause error) error { return &Failure{Kind: Unsent, cause: cause} }
 // failed makes a Failure of an error met while a request was under way;
 // otherwise is its kind unless the error or ctx says something better.
 func failed(ctx context.Context, err error, otherwise Kind) error {
-	var f *Failure
-	if errors.As(err, &f) {
+	if _, named := errors.AsType[*Failure](err); named {
 		return err
 	}
 	return &Failure{Kind: kindOf(ctx, err, otherwise), cause: err}

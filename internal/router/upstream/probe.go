@@ -34,10 +34,9 @@ type Health struct {
 
 // prober asks an endpoint for its health, again and again.
 type prober struct {
-	ask   protocol.Probe
-	nudge chan struct{}
-	stop  context.CancelFunc
-	done  chan struct{}
+	ask  protocol.Probe
+	stop context.CancelFunc
+	done chan struct{}
 
 	mu      sync.Mutex
 	health  Health
@@ -58,8 +57,7 @@ func (e *Endpoint) Idle() int { return e.pool.size() }
 func (e *Endpoint) start(ask protocol.Probe) {
 	ctx, cancel := context.WithCancel(context.Background())
 	p := &e.probe
-	p.ask, p.stop = ask, cancel
-	p.nudge, p.done = make(chan struct{}, 1), make(chan struct{})
+	p.ask, p.stop, p.done = ask, cancel, make(chan struct{})
 	p.health = Health{State: Unknown, Since: time.Now()}
 	go func() {
 		defer close(p.done)
@@ -82,18 +80,9 @@ func (e *Endpoint) watch(ctx context.Context) {
 		}
 		select {
 		case <-tick.C:
-		case <-e.probe.nudge:
 		case <-ctx.Done():
 			return
 		}
-	}
-}
-
-// refresh asks for a probe and a warm pool now.
-func (e *Endpoint) refresh() {
-	select {
-	case e.probe.nudge <- struct{}{}:
-	default: // One is due already.
 	}
 }
 

@@ -183,10 +183,10 @@ func (x *exchange) copyBody(src io.Reader, b *Body) error {
 				return werr
 			}
 		}
-		if err == io.EOF && b.Length < 0 { //nolint:errorlint // A reader's end is io.EOF itself.
+		if err == io.EOF && b.Length < 0 {
 			return x.endChunks(b)
 		}
-		if err == io.EOF && left == 0 { //nolint:errorlint // As above.
+		if err == io.EOF && left == 0 {
 			return nil
 		}
 		if err != nil {

@@ -38,7 +38,6 @@ func (s *Set) Open(spec Spec, address *url.URL) *Endpoint {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if e := s.open[spec]; e != nil {
-		e.refresh()
 		return e
 	}
 	e := newEndpoint(address, s.limits, s.network)

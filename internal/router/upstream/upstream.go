@@ -73,22 +73,22 @@ type Answer struct {
 
 // Limits bound what an endpoint may cost. Zero fields take the default.
 type Limits struct {
-	Connect  time.Duration // to open a connection; default 2 s
+	Connect  time.Duration // to open a connection; default 3 s
 	Head     time.Duration // from the request's last byte to the answer's head; default 30 s
 	Silence  time.Duration // between bytes of an answer; default 5 min
 	HeadSize int           // of an answer's head and of its trailers, in bytes; default 64 KiB
-	Idle     int           // connections kept per endpoint; default 256
+	Idle     int           // connections kept per endpoint; default 1024
 	Warm     int           // connections opened beforehand; default 2
 	Probe    time.Duration // between probes, and the limit of each; default 1 s
 }
 
 // WithDefaults returns the limits with every zero replaced.
 func (l Limits) WithDefaults() Limits {
-	orDefault(&l.Connect, 2*time.Second)
+	orDefault(&l.Connect, 3*time.Second)
 	orDefault(&l.Head, 30*time.Second)
 	orDefault(&l.Silence, 5*time.Minute)
 	orDefault(&l.HeadSize, 64<<10)
-	orDefault(&l.Idle, 256)
+	orDefault(&l.Idle, 1024)
 	orDefault(&l.Warm, 2)
 	orDefault(&l.Probe, time.Second)
 	return l
