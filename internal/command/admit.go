@@ -44,7 +44,6 @@ func (c *changes) rollout(ctx context.Context, r spec.Rollout) {
 	}
 	refusals, warnings := spec.Unsupported(resolved)
 	c.warnings = append(c.warnings, warnings...)
-	refusals = append(refusals, tooLong(r, resolved)...)
 	if len(refusals) > 0 {
 		c.fault(refusals)
 		return
@@ -52,19 +51,6 @@ func (c *changes) rollout(ctx context.Context, r spec.Rollout) {
 	if err := c.admit(ctx, r, model, resolved); err != nil {
 		c.fault(err)
 	}
-}
-
-// tooLong refuses gates that wait longer for their outcomes than these are taken:
-// what comes later would be lost in silence.
-func tooLong(r spec.Rollout, resolved spec.Resolved) spec.Refusals {
-	var out spec.Refusals
-	for _, g := range resolved.Gates {
-		if g.Horizon > ledger.DefaultHorizon {
-			out = append(out, r.Source.Problem("spec.gates", fmt.Sprintf("gate %s waits %s for its outcomes, and this version takes them for %s",
-				g.Metric, spec.FormatDuration(g.Horizon), spec.FormatDuration(ledger.DefaultHorizon)), "write a horizon of "+spec.FormatDuration(ledger.DefaultHorizon)+" or less"))
-		}
-	}
-	return out
 }
 
 // existing compares a rollout with one of the same name. A rollout's plan is

@@ -110,14 +110,16 @@ func TestAllProblemsOfAFileComeAtOnce(t *testing.T) {
 	})
 }
 
-func TestAHorizonBeyondWhatIsTakenIsRefused(t *testing.T) {
+func TestTheLongestHorizonOfTheGatesIsThePlans(t *testing.T) {
 	t.Parallel()
 	run(t, func(t *testing.T, w *world) {
 		w.apply(t, model("m", "v1"))
 		gate := "  gates: [{metric: 'outcome:bought', kind: rate, maxDecrease: 5%, horizon: HOURS, from: 10%}]\n"
-		err := w.applyError(t, candidate("m-v2", "m", "v2", strings.Replace(gate, "HOURS", "72h", 1)))
-		refused(t, err, problem.Refused, "outcome:bought", "f.yaml:", "24h")
-		w.apply(t, candidate("m-v2", "m", "v2", strings.Replace(gate, "HOURS", "24h", 1)))
+		w.apply(t, candidate("m-v2", "m", "v2", strings.Replace(gate, "HOURS", "72h", 1)))
+		rec, err := w.Store.Rollout(t.Context(), "m-v2")
+		if err != nil || rec.Plan.Horizon != 72*time.Hour {
+			t.Errorf("outcomes count for %v, %v", rec.Plan.Horizon, err)
+		}
 	})
 }
 

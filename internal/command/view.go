@@ -180,7 +180,7 @@ func gateStatus(plan *rollout.Plan, state *rollout.State, i int, j *gate.Judgeme
 
 // exposure counts what the candidate has served.
 func (s *Service) exposure(live *controller.Live, ev *evidence.Evidence) Exposure {
-	out := Exposure{Requests: ev.Exposed(split.Candidate), Pinned: live.Traffic.Pinned}
+	out := Exposure{Requests: ev.Exposed(split.Candidate), Pinned: live.Traffic.Pinned, Unitless: live.Traffic.Unitless}
 	for _, stratum := range ev.Strata {
 		side := &stratum.Sides[split.Candidate]
 		out.Shielded += side.Shielded

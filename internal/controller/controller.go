@@ -155,8 +155,8 @@ func (c *Controller) openEnded(ctx context.Context, intents map[uint64]*store.In
 				return fmt.Errorf("start the control loop: clear the intent of %q: %w", rec.Name, err)
 			}
 		}
-		if age := now.Sub(rec.State.EndedAt); age > ledger.DefaultHorizon {
-			if age < forgetWithin {
+		if late := now.Sub(rec.State.EndedAt) - rec.Plan.Horizon; late > 0 {
+			if late < forgetWithin {
 				c.forget(ctx, &rec)
 			}
 			continue
@@ -169,9 +169,9 @@ func (c *Controller) openEnded(ctx context.Context, intents map[uint64]*store.In
 	return nil
 }
 
-// forgetWithin is how long ago a rollout may have ended for what was kept for its
-// late outcomes to be dropped at start; of earlier ones it is dropped already,
-// unless no server ran for so long.
+// forgetWithin is how long ago a rollout's horizon may have passed for what was
+// kept for its late outcomes to be dropped at start; of earlier ones it is
+// dropped already, unless no server ran for so long.
 const forgetWithin = 30 * 24 * time.Hour
 
 func (c *Controller) forget(ctx context.Context, rec *store.Rollout) {
@@ -184,7 +184,7 @@ func (c *Controller) forget(ctx context.Context, rec *store.Rollout) {
 func account(rec *store.Rollout, plan *rollout.Plan, state func() (*rollout.State, int64)) ledger.Account {
 	return ledger.Account{
 		ID: rec.ID, Name: rec.Name, Model: rec.Model, Salt: rec.Salt, Layout: &plan.Layout,
-		EndedAt: rec.State.EndedAt, State: state,
+		Horizon: plan.Horizon, EndedAt: rec.State.EndedAt, State: state,
 	}
 }
 

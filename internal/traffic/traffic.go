@@ -48,8 +48,9 @@ type Observation struct {
 	// SinceCandidate is how many requests the baseline took since the
 	// candidate's last one: a silence that chance can be asked about.
 	SinceCandidate uint64
-	// Rescued and Pinned requests, for information.
-	Rescued, Pinned uint64
+	// Rescued and Pinned requests, and those that came without their unit, for
+	// information.
+	Rescued, Pinned, Unitless uint64
 }
 
 // CutOff is a candidate that the router took out of the traffic by itself.

@@ -35,6 +35,7 @@ func Compile(r spec.Resolved, attempt int, history func(outcome string) (float64
 		Match:     table.Match{Host: env.Route.Host, PathPrefix: env.Route.PathPrefix, Header: env.Route.HeaderName, HeaderValue: env.Route.HeaderValue},
 		Unit:      table.Unit{Source: table.UnitSource(r.Unit.Kind), Name: r.Unit.Key},
 		AllowPin:  r.AllowPin,
+		Horizon:   horizon(r.Gates),
 		Alpha:     float64(r.Analysis.Alpha), OnUndecided: r.Analysis.OnUndecided,
 		Faults:   Faults{NoTraffic: r.Faults.NoTraffic, SampleRatio: r.Faults.SampleRatioMismatch, HoldFor: r.Faults.HoldFor, Then: r.Faults.Then},
 		Rollback: Restore{Auto: r.Rollback.Auto, Within: r.Rollback.Within, Shield: r.Rollback.Shield, Cooldown: r.Rollback.Cooldown},
@@ -263,4 +264,16 @@ func shareAlpha(gates []gate.Gate) {
 			g.Share = 1 / guards
 		}
 	}
+}
+
+// leastHorizon is how long outcomes count at least.
+const leastHorizon = 24 * time.Hour
+
+// horizon is how long the slowest gate waits for its outcomes.
+func horizon(gates []spec.ResolvedGate) time.Duration {
+	longest := leastHorizon
+	for _, g := range gates {
+		longest = max(longest, g.Horizon)
+	}
+	return longest
 }

@@ -44,6 +44,8 @@ type Plan struct {
 	Match    table.Match    `json:"match"`
 	Unit     table.Unit     `json:"unit"`
 	AllowPin bool           `json:"allowPin,omitempty"`
+	// Horizon is how long after its exposure an outcome still counts.
+	Horizon time.Duration `json:"horizon"`
 
 	Stages   []Stage         `json:"stages"`
 	Gates    []gate.Gate     `json:"gates"`
