@@ -36,7 +36,7 @@ var bodies = map[string]accepts{
 	"POST /api/v1/apply":                   {limit: 1 << 20, once: true},
 	"POST /api/v1/rollouts":                {limit: 64 << 10, once: true, into: func() any { return new(api.StartRequest) }},
 	"POST /api/v1/rollouts/{name}/actions": {limit: 64 << 10, once: true, ifMatch: true, into: func() any { return new(api.ActionRequest) }},
-	"POST /api/v1/outcomes":                {limit: 8 << 20, once: true, into: func() any { return new(api.OutcomeBatch) }},
+	"POST /api/v1/outcomes":                {limit: 8 << 20, once: true, into: func() any { return new(outcomeBatch) }},
 }
 
 // takeBody reads a body wholly, strictly and within its bounds, before the
@@ -103,14 +103,21 @@ func strictly(body []byte, into func() any) error {
 	}
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.DisallowUnknownFields()
-	if err := d.Decode(into()); err != nil {
+	value := into()
+	if err := d.Decode(value); err != nil {
 		return jsonError(err, body)
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return problem.New(problem.Invalid, "the body goes on after its JSON value, at %s", place(body, d.InputOffset()))
 	}
+	if v, ok := value.(whole); ok {
+		return v.whole()
+	}
 	return nil
 }
+
+// whole is a body that knows what must not be missing in it.
+type whole interface{ whole() error }
 
 // jsonError says where in the body it went wrong.
 func jsonError(err error, body []byte) error {
@@ -121,6 +128,9 @@ func jsonError(err error, body []byte) error {
 		field := kind.Field
 		if field == "" {
 			field = "the body"
+		}
+		if number, large := strings.CutPrefix(kind.Value, "number "); large {
+			return problem.New(problem.Invalid, "%s is %s, which is out of range, at %s", field, number, place(body, kind.Offset))
 		}
 		return problem.New(problem.Invalid, "%s is a %s and must be a %s, at %s", field, kind.Value, kindName(kind.Type.Kind().String()), place(body, kind.Offset))
 	}

@@ -30,3 +30,21 @@ func (s *server) ReportOutcomes(ctx context.Context, r api.ReportOutcomesRequest
 	s.metrics.outcomes(result)
 	return api.ReportOutcomes202JSONResponse(contract.Outcomes(result)), nil
 }
+
+// outcomeBatch is an api.OutcomeBatch in which a value that is missing can be
+// told from 0: what nobody has said must not count as a no.
+type outcomeBatch struct {
+	Outcomes []struct {
+		api.Outcome
+		Value *float64 `json:"value"`
+	} `json:"outcomes"`
+}
+
+func (b *outcomeBatch) whole() error {
+	for i := range b.Outcomes {
+		if b.Outcomes[i].Value == nil {
+			return problem.New(problem.Invalid, "outcomes[%d].value is missing; write a number, 1 or 0 for a rate", i)
+		}
+	}
+	return nil
+}
