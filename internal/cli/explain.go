@@ -46,9 +46,21 @@ func (s *session) explain(cmd *cobra.Command, name string, seq int64) error {
 		return fmt.Errorf("the log of %s has no decision #%d; leave --seq out for the last", name, seq)
 	}
 	d := decisions[0]
+	r, err := c.Status(cmd.Context(), name)
+	if err != nil {
+		return err
+	}
 	return s.show(shown{
 		data:  d,
 		name:  func() []string { return []string{fmt.Sprintf("decision/%d", d.Seq)} },
-		table: func(bool) []string { return s.frame().Explanation(&d) },
+		table: func(bool) []string { return append(s.unguarded(&r), s.frame().Explanation(&d)...) },
 	})
+}
+
+// unguarded says first of all that no gate would roll a rollout back.
+func (s *session) unguarded(r *client.Rollout) []string {
+	if r.Unguarded == "" || client.Final(r.Phase) {
+		return nil
+	}
+	return []string{s.painter().Alarm("UNGUARDED") + "  " + r.Unguarded}
 }

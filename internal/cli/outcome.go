@@ -104,13 +104,21 @@ func eachLine(in io.Reader, name string, send func(int, client.Outcome) error) e
 		if len(line) == 0 {
 			continue
 		}
-		var o client.Outcome
+		// A value that is missing must not count as 0.
+		var o struct {
+			client.Outcome
+			Value *float64 `json:"value"`
+		}
 		d := json.NewDecoder(bytes.NewReader(line))
 		d.DisallowUnknownFields()
 		if err := d.Decode(&o); err != nil {
 			return usagef("%s:%d: %w; write one object a line, such as "+`{"id":"a","assignment":"…","metric":"correct","value":1}`, name, n, err)
 		}
-		if err := send(n, o); err != nil {
+		if o.Value == nil {
+			return usagef("%s:%d: value is missing; write a number, 1 or 0 for a rate", name, n)
+		}
+		o.Outcome.Value = *o.Value
+		if err := send(n, o.Outcome); err != nil {
 			return err
 		}
 	}
