@@ -52,8 +52,11 @@ func TestThePolicyIsTheOneThatTheDemoPromises(t *testing.T) {
 		}
 	}
 	want := []stage{
-		{"1%", 3 * time.Second, spec.NoHarm}, {"10%", 3 * time.Second, spec.NoHarm}, {"25%", 3 * time.Second, spec.NoHarm},
-		{"50%", 3 * time.Second, spec.WithinMargin}, {"100%", 3 * time.Second, spec.NoHarm},
+		{"1%", 3 * time.Second, spec.NoHarm},
+		{"10%", 3 * time.Second, spec.NoHarm},
+		{"25%", 3 * time.Second, spec.NoHarm},
+		{"50%", 3 * time.Second, spec.WithinMargin},
+		{"100%", 3 * time.Second, spec.NoHarm},
 	}
 	if diff := cmp.Diff(want, ladder, cmp.AllowUnexported(stage{})); diff != "" {
 		t.Errorf("ladder (-want +got):\n%s", diff)

@@ -2,7 +2,6 @@ package demo
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -376,12 +375,20 @@ func (r *run) conclude(e Ending) {
 		e.Candidate.Version, past(e.Phase, e.Gate), infinitive(e.Candidate)))
 }
 
-// finish stops traffic and labels, so that all of them are counted, and tells the whole.
+// finish stops traffic and labels, so that all of them are counted, and tells the whole. What does not end in its time on
+// a machine that is too slow is cut off, and counted as that.
 func (r *run) finish(ctx context.Context, result *Result) error {
-	stopping, cancel := context.WithTimeout(ctx, closeWithin)
-	defer cancel()
-	if err := errors.Join(r.stand.traffic.Stop(stopping), r.stand.labels.Stop(stopping)); err != nil {
-		return r.cause(ctx, err)
+	for _, stop := range []func(context.Context) error{r.stand.traffic.Stop, r.stand.labels.Stop} {
+		stopping, cancel := context.WithTimeout(ctx, closeWithin)
+		err := stop(stopping)
+		cancel()
+		if ctx.Err() != nil {
+			return r.cause(ctx, err)
+		}
+		if err != nil {
+			r.busy = true
+			r.say.warn(err.Error())
+		}
 	}
 	for i := range result.Endings {
 		r.time(&result.Endings[i]) // Traffic went on after all but the last; a request that came late is seen now.
