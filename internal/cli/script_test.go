@@ -36,6 +36,9 @@ func TestStories(t *testing.T) {
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no scripts: %v", err)
 	}
+	if testing.Short() { // A child process takes a second to start under the race detector.
+		files = []string{"testdata/script/promoted.txtar", "testdata/script/rolledback.txtar"}
+	}
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
 			t.Parallel()
