@@ -36,7 +36,7 @@ func (r *Router) try(x *exchange, e *upstream.Endpoint, out *reply) *attempt {
 	// net/http cancels a request whose connection fails while its body is being
 	// read, so a body that never arrived looks like a caller that went away.
 	if a.kind() == upstream.Cancelled && x.from != nil && x.from.unfinished() {
-		a.err = upstream.NotSent(a.err)
+		a.err = upstream.NotSent(x.from.failure())
 	}
 	return a
 }
@@ -126,6 +126,9 @@ var copies = sync.Pool{New: func() any { b := make([]byte, 32<<10); return &b }}
 func (a *attempt) relay(out *reply) (cut bool) {
 	h := out.Header()
 	endToEnd(h, a.answer.Header)
+	if _, typed := h["Content-Type"]; !typed {
+		h["Content-Type"] = nil // Or net/http would guess one.
+	}
 	announced := announce(h, a.answer.Trailer)
 	out.head(a.answer.Status)
 	if a.whole != nil {

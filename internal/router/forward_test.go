@@ -139,6 +139,17 @@ func TestAnAnswerIsPassedOnAsItCame(t *testing.T) {
 	}
 }
 
+func TestAnAnswerWithoutATypeGetsNone(t *testing.T) {
+	t.Parallel()
+	w := alone(t, Limits{}, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header()["Content-Type"] = nil
+		_, _ = io.WriteString(w, "<html>")
+	})
+	if a := w.do(t, http.MethodGet, "/", ""); len(a.header["Content-Type"]) != 0 || a.body != "<html>" {
+		t.Errorf("type %q, body %q", a.header["Content-Type"], a.body)
+	}
+}
+
 func TestHEADAndEmptyAnswers(t *testing.T) {
 	t.Parallel()
 	w := alone(t, Limits{}, func(w http.ResponseWriter, r *http.Request) {

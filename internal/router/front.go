@@ -160,6 +160,7 @@ type callerBody struct {
 	mu      sync.Mutex
 	ended   bool
 	stopped bool
+	failed  error // why it could not be read to its end
 }
 
 func (b *callerBody) Read(p []byte) (int, error) {
@@ -169,6 +170,8 @@ func (b *callerBody) Read(p []byte) (int, error) {
 	n, err := b.src.Read(p)
 	if err == io.EOF {
 		b.end()
+	} else if err != nil {
+		b.fail(err)
 	}
 	return n, err
 }
@@ -191,6 +194,22 @@ func (b *callerBody) end() {
 	defer b.mu.Unlock()
 	b.ended = true
 	_ = b.out.rc.SetReadDeadline(time.Time{})
+}
+
+func (b *callerBody) fail(err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.failed = err
+}
+
+// failure says why an unfinished body will not be read to its end.
+func (b *callerBody) failure() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.failed != nil {
+		return b.failed
+	}
+	return errClosedBody
 }
 
 func (b *callerBody) unfinished() bool {

@@ -35,7 +35,7 @@ func (x *exchange) run(r *Request) (a *Answer, silent bool, err error) {
 	// A deadline in the past wakes every read and write of this connection.
 	x.unwatch = context.AfterFunc(x.ctx, func() { _ = x.conn.SetDeadline(past) })
 	sendErr := x.send(r)
-	if KindOf(sendErr) == Unsent {
+	if KindOf(sendErr) == Broken { // Nothing was sent.
 		x.abort()
 		return nil, false, sendErr
 	}

@@ -127,7 +127,7 @@ func (x *exchange) send(r *Request) error {
 func (x *exchange) stream(head []byte, b *Body) error {
 	src := b.Open()
 	if src == nil {
-		return &Failure{Kind: Unsent, cause: errors.New("the first bytes of the body were not kept")}
+		return &Failure{Kind: Broken, cause: errors.New("a pooled connection had been closed, and the first bytes of the body were not kept")}
 	}
 	_ = x.conn.SetWriteDeadline(time.Now().Add(x.endpoint.limits.Head))
 	if _, err := x.conn.Write(head); err != nil {

@@ -22,6 +22,7 @@ type Set struct {
 	network Network
 
 	mu     sync.Mutex
+	closed bool
 	open   map[Spec]*Endpoint
 	probes sync.WaitGroup
 }
@@ -41,6 +42,10 @@ func (s *Set) Open(spec Spec, address *url.URL) *Endpoint {
 		return e
 	}
 	e := newEndpoint(address, s.limits, s.network)
+	if s.closed {
+		e.pool.close()
+		return e
+	}
 	e.start(protocol.ProbeFor(spec.Protocol, spec.Model))
 	s.open[spec] = e
 	return e
@@ -61,9 +66,13 @@ func (s *Set) Keep(wanted map[Spec]bool) {
 	}
 }
 
-// Close closes all endpoints and waits for their probes to end.
+// Close closes all endpoints and waits for their probes to end. Endpoints that
+// are opened afterwards serve, and are neither probed nor kept warm.
 func (s *Set) Close() {
 	s.Keep(nil)
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
 	s.probes.Wait()
 }
 
