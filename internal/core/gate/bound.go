@@ -189,7 +189,7 @@ func (inv inversion) quantile(b Bound) Bound {
 // shifted returns the counts of the sample at another margin, in steps.
 func (inv inversion) shifted(steps int32) func(stage int) stats.Counts {
 	g := inv.gate
-	s := Sample{Phi: inv.judgement.Sample.Phi}
+	s := Sample{Dispersion: inv.judgement.Sample.Dispersion, Stages: inv.judgement.Sample.Stages}
 	i := 0
 	inv.view.active(g, func(_ int, stratum *evidence.Stratum) {
 		if i == len(inv.judgement.Sample.Strata) {

@@ -2,6 +2,7 @@ package gate
 
 import (
 	"math"
+	"slices"
 
 	"github.com/belay-rollouts/belay/internal/core/evidence"
 	"github.com/belay-rollouts/belay/internal/core/split"
@@ -12,37 +13,76 @@ import (
 // so that it can be stored.
 const unknownPhi = math.MaxFloat64
 
-// disperse sets the sample's dispersions. Where every request is a unit of its
-// own the counts are binomial and only the floor remains.
+// disperse sets the sample's dispersions: that of all strata together, and of
+// each stage by itself. A unit that moves from the baseline to the candidate as
+// the weight grows weighs on both sides of the whole, where it cancels, and on
+// one side of each stage, where it does not.
 func (g *Gate) disperse(v View, s *Sample) {
-	s.Phi = g.floor(s)
 	if !v.Layout.Clustered {
+		s.Dispersion = Dispersion{Phi: g.floor(s.Strata), CeilingPhi: 1}
+		if g.Method == Ratio && g.Kind == Rate {
+			s.eachStage(func(stage, first, last int) Dispersion {
+				return Dispersion{Stage: stage, Phi: g.floor(s.Strata[first:last]), CeilingPhi: 1}
+			})
+		}
 		return
 	}
 	buckets := g.buckets(v)
-	if g.Kind == Quantile && !settled(buckets) {
-		s.Phi, s.CeilingPhi = unknownPhi, unknownPhi
-		return
-	}
-	if len(buckets) == 0 {
-		return
-	}
-	s.Phi = rounded(stats.Dispersion(s.Phi, g.between(buckets)))
-	s.CeilingPhi = rounded(stats.Dispersion(1, candidatePhi(buckets)))
+	s.Dispersion = g.dispersion(s.Strata, buckets, buckets)
+	s.eachStage(func(stage, first, last int) Dispersion {
+		d := g.dispersion(s.Strata[first:last], buckets[first:last], buckets)
+		d.Stage = stage
+		return d
+	})
 }
 
-// settled reports whether the dispersion of a quantile rests on enough
-// requests. Those that fixed the edges are not among them, so that early on
-// there would be a count of slow requests and no word yet of how few units sent
+// eachStage sets the dispersion of each stage, given its number and its strata.
+func (s *Sample) eachStage(of func(stage, first, last int) Dispersion) {
+	for first := 0; first < len(s.Strata); {
+		stage, last := s.Strata[first].Stage, first+1
+		for last < len(s.Strata) && s.Strata[last].Stage == stage {
+			last++
+		}
+		s.Stages = append(s.Stages, of(stage, first, last))
+		first = last
+	}
+}
+
+// dispersion is that of some strata together; all are the buckets of every
+// stratum.
+func (g *Gate) dispersion(strata []Slice, buckets, all []stats.Buckets) Dispersion {
+	d := Dispersion{
+		Phi:        stats.Dispersion(g.floor(strata), g.between(buckets)),
+		CeilingPhi: stats.Dispersion(1, candidatePhi(buckets)),
+	}
+	if g.Kind == Quantile && slices.ContainsFunc(buckets, young) {
+		widest := widestPhi(all)
+		d.Phi, d.CeilingPhi = max(d.Phi, widest), max(d.CeilingPhi, widest)
+	}
+	d.Phi, d.CeilingPhi = rounded(d.Phi), rounded(d.CeilingPhi)
+	return d
+}
+
+// young reports whether the dispersion of a quantile in a stratum does not rest
+// on enough requests yet. Those that fixed the edges are not among them, so that
+// at first there is a count of slow requests and no word of how few units sent
 // them.
-func settled(buckets []stats.Buckets) bool {
-	n := 0.0
-	for _, b := range buckets {
-		for _, x := range b.NC {
-			n += x
+func young(b stats.Buckets) bool { return sum(b.NC) < evidence.FreezeAfter }
+
+// widestPhi is the largest dispersion of either arm in any stratum that is old
+// enough to have one. Until a young stratum can speak for itself, its slow
+// requests count as if they came from units as different as that.
+func widestPhi(all []stats.Buckets) float64 {
+	widest := 0.0
+	for _, b := range all {
+		if !young(b) {
+			widest = max(widest, 1, stats.BernoulliPhi(b.KT, b.NT), stats.BernoulliPhi(b.KC, b.NC))
 		}
 	}
-	return n >= evidence.FreezeAfter
+	if widest == 0 {
+		return unknownPhi
+	}
+	return widest
 }
 
 // rounded rounds a dispersion up to seven binary digits. It is an estimate, and
@@ -68,7 +108,7 @@ const (
 // rate, which for exceedances of a quantile is known beforehand (STATISTICS
 // 3.2, 3.3). Of rates that differ between strata or arms the rarest counts, so
 // that no stage is judged by the frequency of another.
-func (g *Gate) floor(s *Sample) float64 {
+func (g *Gate) floor(strata []Slice) float64 {
 	if g.Kind == Quantile {
 		return g.Quantile
 	}
@@ -76,12 +116,12 @@ func (g *Gate) floor(s *Sample) float64 {
 		return 1
 	}
 	rarest := mostCommon
-	for _, slice := range s.Strata {
+	for _, slice := range strata {
 		if c := slice.Counts; c.NT > 0 && c.NC > 0 {
 			rarest = min(rarest, c.KT/c.NT, c.KC/c.NC)
 		}
 	}
-	if len(s.Strata) == 0 || rarest < common {
+	if len(strata) == 0 || rarest < common {
 		return 1
 	}
 	return rounded(1 - rarest)
@@ -91,70 +131,25 @@ func (g *Gate) floor(s *Sample) float64 {
 func (g *Gate) between(buckets []stats.Buckets) float64 {
 	switch g.Method {
 	case Difference:
-		return stats.DiffPhi(buckets, g.Slope)
+		return sandwich(buckets, func(s stats.Stratum) contrast { return differenceScore(s, g.Slope) })
 	case Ignore: // The level is a test of the candidate alone.
-		return max(scorePhi(buckets, g.margin()), candidatePhi(buckets))
+		return max(sandwich(buckets, g.ratioScore), candidatePhi(buckets))
 	}
-	return scorePhi(buckets, g.margin())
-}
-
-// scorePhi is the dispersion between units of the conditional score at the log
-// ratio lam0 of the margin,
-//
-//	u_j = sum_s (1-theta_s)(k_Tsj - p_Ts n_Tsj) - theta_s (k_Csj - p_Cs n_Csj)
-//	phi = J/(J-1) sum_j u_j^2 / sum_s [ (1-theta_s)^2 K_Ts + theta_s^2 K_Cs ],
-//
-// each arm's events weighing as they do at the margin. At the estimate instead
-// (STATISTICS 3.6) the arm with most of the events would weigh least: one unit
-// with thirty errors at the candidate against a clean baseline would count as
-// thirty units. In expectation both are the same at the margin, where a false
-// alarm is made.
-func scorePhi(strata []stats.Buckets, lam0 float64) float64 {
-	var scores [split.Buckets]float64
-	model := 0.0
-	for i := range strata {
-		b := &strata[i]
-		nT, kT, nC, kC := sum(b.NT), sum(b.KT), sum(b.NC), sum(b.KC)
-		if nT <= 0 || nC <= 0 {
-			continue
-		}
-		theta := 1 / (1 + math.Exp(-lam0)*nC/nT)
-		model += (1-theta)*(1-theta)*kT + theta*theta*kC
-		pT, pC := kT/nT, kC/nC
-		for j := range scores {
-			scores[j] += (1-theta)*(b.KT[j]-pT*b.NT[j]) - theta*(b.KC[j]-pC*b.NC[j])
-		}
-	}
-	if model == 0 {
-		return 1
-	}
-	squares := 0.0
-	for _, u := range scores {
-		squares += u * u
-	}
-	return split.Buckets / (split.Buckets - 1.0) * squares / model
-}
-
-func sum(xs []float64) float64 {
-	total := 0.0
-	for _, x := range xs {
-		total += x
-	}
-	return total
+	return sandwich(buckets, g.ratioScore)
 }
 
 // buckets returns the bad events and exposures by hash bucket, stratum by
-// stratum; for a quantile those at the stratum's frozen edge.
+// stratum; for a quantile those at the stratum's frozen edge. What is not known
+// is empty.
 func (g *Gate) buckets(v View) []stats.Buckets {
 	var out []stats.Buckets
 	v.active(g, func(_ int, s *evidence.Stratum) {
-		t, c := g.tally(s, split.Candidate), g.tally(s, split.Baseline)
-		if t == nil || c == nil || t.Buckets == nil || c.Buckets == nil {
-			return
-		}
 		var b stats.Buckets
-		b.NT, b.KT = bucketCounts(t, g.Complement)
-		b.NC, b.KC = bucketCounts(c, g.Complement)
+		t, c := g.tally(s, split.Candidate), g.tally(s, split.Baseline)
+		if t != nil && c != nil && t.Buckets != nil && c.Buckets != nil {
+			b.NT, b.KT = bucketCounts(t, g.Complement)
+			b.NC, b.KC = bucketCounts(c, g.Complement)
+		}
 		out = append(out, b)
 	})
 	return out
@@ -186,7 +181,7 @@ func bucketCounts(t *evidence.Tally, complement bool) (n, k []float64) {
 func candidatePhi(buckets []stats.Buckets) float64 {
 	var n, k [split.Buckets]float64
 	for _, b := range buckets {
-		for i := range n {
+		for i := range b.NT {
 			n[i] += b.NT[i]
 			k[i] += b.KT[i]
 		}

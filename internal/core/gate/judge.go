@@ -103,7 +103,7 @@ func (g *Gate) weigh(j *Judgement, at Place, prev *Judgement) {
 	if g.Method != None {
 		margin := func(stage int) float64 { return g.logFail(j.Sample.counts(stage), g.margin()) }
 		j.Pooled = bounded(margin(all))
-		j.PerStage = g.perStage(j, at, prev.margins(j.Sample.Phi), margin)
+		j.PerStage = g.perStage(j, at, prev.margins(), margin)
 		j.LogFail = stats.GateLogE(j.Pooled, j.PerStage, planned)
 		j.LogPass = g.logPass(j.Sample.counts(all), g.margin())
 	}
@@ -111,7 +111,7 @@ func (g *Gate) weigh(j *Judgement, at Place, prev *Judgement) {
 		return
 	}
 	ceilings := func(stage int) float64 { return g.logCeilings(&j.Sample, stage, stats.Up) }
-	j.CeilingStages = g.perStage(j, at, prev.ceilings(j.Sample.CeilingPhi), ceilings)
+	j.CeilingStages = g.perStage(j, at, prev.ceilings(), ceilings)
 	j.Ceiling = bounded(stats.GateLogE(ceilings(all), j.CeilingStages, planned))
 	if g.Method == None {
 		j.LogFail, j.LogPass = j.Ceiling, g.logCeilings(&j.Sample, all, stats.Down)
@@ -126,17 +126,17 @@ type known struct {
 	terms  []float64
 }
 
-// margins returns the margin's terms, if they were judged at the dispersion.
-func (j *Judgement) margins(phi float64) known {
-	if j == nil || j.Sample.Phi != phi {
+// margins returns the margin's terms.
+func (j *Judgement) margins() known {
+	if j == nil {
 		return known{}
 	}
 	return known{&j.Sample, j.PerStage}
 }
 
-// ceilings returns the ceilings' terms, if they were judged at the dispersion.
-func (j *Judgement) ceilings(phi float64) known {
-	if j == nil || j.Sample.CeilingPhi != phi {
+// ceilings returns the ceilings' terms.
+func (j *Judgement) ceilings() known {
+	if j == nil {
 		return known{}
 	}
 	return known{&j.Sample, j.CeilingStages}
@@ -147,7 +147,7 @@ func (g *Gate) perStage(j *Judgement, at Place, before known, term func(stage in
 	out := make([]float64, at.Stage-g.From+1)
 	for i := range out {
 		stage := g.From + i
-		if i < len(before.terms) && slices.EqualFunc(before.sample.of(stage), j.Sample.of(stage), Slice.equal) {
+		if i < len(before.terms) && before.sample.same(&j.Sample, stage) {
 			out[i] = before.terms[i]
 			continue
 		}
@@ -187,7 +187,7 @@ func (g *Gate) logCeilings(s *Sample, stage int, dir stats.Dir) float64 {
 	logs := store[:0]
 	n := s.total(stage).NT
 	for i, ceiling := range g.Ceilings {
-		logs = append(logs, stats.LogEBernoulli(s.over(stage, i), n, ceiling.Limit, s.CeilingPhi, dir, stats.Prior3(0.5)))
+		logs = append(logs, stats.LogEBernoulli(s.over(stage, i), n, ceiling.Limit, s.at(stage).CeilingPhi, dir, stats.Prior3(0.5)))
 	}
 	if dir == stats.Down {
 		return slices.Min(logs)

@@ -12,11 +12,21 @@ import (
 // the bad event per stratum. Equal samples give equal judgements.
 type Sample struct {
 	Strata []Slice `json:"strata"`
-	// Phi is the dispersion between units by which the likelihood is tempered;
-	// 1 where every request is a unit of its own.
+	// Dispersion is that of all strata together.
+	Dispersion
+	// Stages are the dispersions of each stage by itself, in the order of the
+	// strata; none where every request is a unit of its own.
+	Stages []Dispersion `json:"stages,omitempty"`
+}
+
+// Dispersion is how much more the counts vary between units than independent
+// requests would: what the likelihoods are tempered by.
+type Dispersion struct {
+	// Phi is that of the comparison.
 	Phi float64 `json:"phi"`
-	// CeilingPhi is the dispersion of the candidate's own rate.
+	// CeilingPhi is that of the candidate's own rate.
 	CeilingPhi float64 `json:"ceilingPhi"`
+	Stage      int     `json:"stage,omitempty"`
 }
 
 // Slice is one stratum of a sample.
@@ -32,7 +42,17 @@ type Slice struct {
 
 // equal reports whether two samples hold the same counts.
 func (s *Sample) equal(o *Sample) bool {
-	return s.Phi == o.Phi && s.CeilingPhi == o.CeilingPhi && slices.EqualFunc(s.Strata, o.Strata, Slice.equal)
+	return s.Dispersion == o.Dispersion && slices.Equal(s.Stages, o.Stages) && slices.EqualFunc(s.Strata, o.Strata, Slice.equal)
+}
+
+// at returns the dispersion of one stage, or of all strata together.
+func (s *Sample) at(stage int) Dispersion {
+	for _, d := range s.Stages {
+		if d.Stage == stage {
+			return d
+		}
+	}
+	return s.Dispersion
 }
 
 // of returns the strata of one stage. Stages never go back, so they lie together.
@@ -46,6 +66,12 @@ func (s *Sample) of(stage int) []Slice {
 		last++
 	}
 	return s.Strata[first:last]
+}
+
+// same reports whether two samples hold the same of one stage.
+func (s *Sample) same(o *Sample, stage int) bool {
+	a, b := s.at(stage), o.at(stage)
+	return a.Phi == b.Phi && a.CeilingPhi == b.CeilingPhi && slices.EqualFunc(s.of(stage), o.of(stage), Slice.equal)
 }
 
 // equal reports whether two slices hold the same counts.
@@ -72,7 +98,7 @@ func (v View) active(g *Gate, yield func(stage int, s *evidence.Stratum)) {
 
 // Reduce reduces the evidence to the sample of the gate.
 func (g *Gate) Reduce(v View) Sample {
-	sample := Sample{Phi: 1, CeilingPhi: 1}
+	var sample Sample
 	v.active(g, func(stage int, s *evidence.Stratum) {
 		slice := g.slice(v.Layout, s)
 		slice.Stage = stage
@@ -142,7 +168,7 @@ func (g *Gate) edge(c *evidence.Histogram, total float64) (edge int32, above uin
 
 // counts returns the sample's strata of one stage, or of all when stage < 0.
 func (s *Sample) counts(stage int) stats.Counts {
-	out := stats.Counts{Phi: s.Phi, Strata: make([]stats.Stratum, 0, len(s.Strata))}
+	out := stats.Counts{Phi: s.at(stage).Phi, Strata: make([]stats.Stratum, 0, len(s.Strata))}
 	for _, slice := range s.Strata {
 		if stage < 0 || slice.Stage == stage {
 			out.Strata = append(out.Strata, slice.Counts)
