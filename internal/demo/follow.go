@@ -114,7 +114,8 @@ func bottomLine(r *client.Rollout) string {
 		return ""
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s %s", r.Candidate.Version, percent(r.Stage.AskedPercent), bar(r.Stage.ServedSeconds, r.Stage.DwellSeconds))
+	fmt.Fprintf(&b, "%s %s %s  %s exposed", r.Candidate.Version, percent(r.Stage.AskedPercent),
+		bar(r.Stage.ServedSeconds, r.Stage.DwellSeconds), thousands(r.Exposure.Requests))
 	for _, g := range r.Gates {
 		fmt.Fprintf(&b, "  %s", g.Gate)
 		seen := g.Total.CandidateExposures > 0 && g.Total.BaselineExposures > 0
@@ -122,7 +123,6 @@ func bottomLine(r *client.Rollout) string {
 			fmt.Fprintf(&b, " %s/%s", level(string(g.Kind), *g.Bound.Candidate), level(string(g.Kind), *g.Bound.Baseline))
 		}
 	}
-	fmt.Fprintf(&b, "  exposed %s", thousands(r.Exposure.Requests))
 	return b.String()
 }
 

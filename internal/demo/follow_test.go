@@ -80,7 +80,7 @@ func TestTheBottomLineShowsWhereARolloutIs(t *testing.T) {
 	r := e.Status
 	number := func(v float64) *float64 { return &v }
 	r.Exposure.Requests = 1234
-	if got, want := bottomLine(r), "v3 10% [###.......]  error_rate  latency_p99  exposed 1,234"; got != want {
+	if got, want := bottomLine(r), "v3 10% [###.......]  1,234 exposed  error_rate  latency_p99"; got != want {
 		t.Errorf("without evidence %q, want %q", got, want)
 	}
 	for i := range r.Gates {
@@ -88,7 +88,7 @@ func TestTheBottomLineShowsWhereARolloutIs(t *testing.T) {
 	}
 	r.Gates[0].Bound = &client.Bound{Baseline: number(0), Candidate: number(0.081)}
 	r.Gates[1].Kind, r.Gates[1].Bound = "quantile", &client.Bound{Baseline: number(0.014), Candidate: number(0.0251)}
-	want := "v3 10% [###.......]  error_rate 8.1%/0.0%  latency_p99 25ms/14ms  exposed 1,234"
+	want := "v3 10% [###.......]  1,234 exposed  error_rate 8.1%/0.0%  latency_p99 25ms/14ms"
 	if got := bottomLine(r); got != want {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}

@@ -92,6 +92,12 @@ func TestNumbersAreWrittenForPeople(t *testing.T) {
 	if got := milliseconds(1234 * time.Microsecond); got != "1.2 ms" {
 		t.Errorf("milliseconds: %q", got)
 	}
+	if got := milliseconds(30 * time.Microsecond); got != "<0.1 ms" {
+		t.Errorf("a part of a millisecond: %q", got)
+	}
+	if got := enumerate([]string{"a", "b", "c"}); got != "a, b and c" {
+		t.Errorf("an enumeration: %q", got)
+	}
 	if got := bar(1.5, 3); got != "[#####.....]" {
 		t.Errorf("half a bar: %q", got)
 	}

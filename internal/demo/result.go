@@ -95,14 +95,20 @@ func infinitive(c Candidate) string {
 	return "be " + ending(c.Phase, c.Gate)
 }
 
-// unexpected is nil for a result that is as it should be.
-func (r Result) unexpected() error {
+// right is the number of rollouts that ended as they should.
+func (r Result) right() int {
+	n := 0
 	for _, e := range r.Endings {
-		if !e.AsExpected() {
-			return &Unexpected{Result: r}
+		if e.AsExpected() {
+			n++
 		}
 	}
-	if r.Failed > 0 {
+	return n
+}
+
+// unexpected is nil for a result that is as it should be.
+func (r Result) unexpected() error {
+	if r.right() < len(r.Endings) || r.Failed > 0 {
 		return &Unexpected{Result: r}
 	}
 	return nil

@@ -100,6 +100,32 @@ func endings(t *testing.T) Result {
 	}}
 }
 
+func TestTheSummarySaysHowManyEndedAsTheyShould(t *testing.T) {
+	t.Parallel()
+	some := endings(t)
+	all := Result{Endings: []Ending{some.Endings[0], some.Endings[2]}, Requests: 1000, Shielded: 12}
+	some.Requests, some.Failed = 1000, 3
+	cases := map[string]struct {
+		result Result
+		want   []string
+	}{
+		"all":  {all, []string{"Every rollout ended as it should.", "0 of 1,000 client requests failed; v1 answered 12"}},
+		"some": {some, []string{"2 of 3 rollouts ended as they should.", "3 of 1,000 client requests failed, all of which v1 would have answered."}},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			n, out := telling(nil)
+			(&run{say: n}).summary(c.result)
+			for _, want := range c.want {
+				if !strings.Contains(out.String(), want) {
+					t.Errorf("%q is not in\n%s", want, out)
+				}
+			}
+		})
+	}
+}
+
 func TestTheTableShowsEveryEnding(t *testing.T) {
 	t.Parallel()
 	n, out := telling(nil)

@@ -148,8 +148,8 @@ func (r *run) introduce() {
 	}
 	who := names[0] + " wants to take the place of v1."
 	if len(names) > 1 {
-		who = fmt.Sprintf("%d versions want to take the place of v1: %s. The good one comes last, so that each is compared with v1.",
-			len(names), strings.Join(names, ", "))
+		who = fmt.Sprintf("%s want to take the place of v1. The good one comes last, so that each is compared with v1.",
+			enumerate(names))
 	}
 	r.say.line(plain, who)
 	r.say.line(plain, fmt.Sprintf("Each climbs from %s of the requests, at least %s a stage, as far as the evidence lets it.",
@@ -411,6 +411,8 @@ func (r *run) finish(ctx context.Context, result *Result) error {
 func (r *run) summary(result Result) {
 	r.say.line(plain, "")
 	r.say.table(result)
+	r.say.line(faint, "LAST REQ: from the decision to the start of the candidate's last request, by its own server's clock. "+
+		"Every request is a unit here.")
 	r.say.line(plain, "")
 	if result.Failed == 0 {
 		r.say.line(good, fmt.Sprintf("0 of %s client requests failed; v1 answered %s in the place of a candidate that had failed.",
@@ -419,12 +421,23 @@ func (r *run) summary(result Result) {
 		r.say.line(bad, fmt.Sprintf("%s of %s client requests failed, all of which v1 would have answered.",
 			thousands(result.Failed), thousands(result.Requests)))
 	}
-	r.say.line(plain, fmt.Sprintf("%s labels reported. %s in all.", thousands(result.Labels), seconds(result.Took)))
-	r.say.line(faint, "LAST REQ: from the decision to the start of the candidate's last request, by its own server's clock. "+
-		"Every request is a unit here.")
+	verdict, s := "Every rollout ended as it should.", good
+	if right := result.right(); right < len(result.Endings) {
+		verdict, s = fmt.Sprintf("%d of %d rollouts ended as they should.", right, len(result.Endings)), bad
+	}
+	r.say.line(s, verdict)
+	r.say.line(plain, fmt.Sprintf("%s labels reported; %s in all.", thousands(result.Labels), seconds(result.Took)))
 	r.say.line(plain, "")
-	r.say.line(plain, "Next: belay demo --verbose shows the files; belay serve starts a server for your own models; "+
-		"belay apply -f FILE and belay watch MODEL roll one out.")
+	r.say.line(plain, "Next:")
+	r.say.line(plain, "  belay demo --verbose    the files that were applied, and the server's log")
+	r.say.line(plain, "  belay serve             a server for your own models")
+	r.say.line(plain, "  belay apply -f FILE     a model and its rollout; then: belay watch MODEL")
+}
+
+// enumerate writes names as "a, b and c".
+func enumerate(names []string) string {
+	last := len(names) - 1
+	return strings.Join(names[:last], ", ") + " and " + names[last]
 }
 
 // share writes a network's held-out error.

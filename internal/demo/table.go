@@ -87,5 +87,9 @@ func percent(p float64) string { return fmt.Sprintf("%g%%", p) }
 
 // milliseconds writes a time as 1.2 ms.
 func milliseconds(d time.Duration) string {
+	const least = 100 * time.Microsecond
+	if 0 < d && d < least {
+		return "<0.1 ms"
+	}
 	return fmt.Sprintf("%.1f ms", float64(d)/float64(time.Millisecond))
 }
