@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // maxStreams is how many requests one HTTP/2 connection may have under way.
@@ -30,7 +31,7 @@ func newServer(r *Router) http.Server {
 }
 
 func (r *Router) serve(l net.Listener) error {
-	err := r.server.Serve(&gatedListener{Listener: l, gate: r.conns})
+	err := r.server.Serve(&gatedListener{Listener: l, gate: r.conns, head: r.limits.HeadWait, idle: r.limits.IdleWait})
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}
@@ -73,10 +74,11 @@ func newGate(n int) gate { return make(gate, n) }
 // gatedListener accepts as many connections as its gate has room for.
 type gatedListener struct {
 	net.Listener
-	gate gate
-	once sync.Once
-	shut chan struct{}
-	init sync.Once
+	gate       gate
+	head, idle time.Duration // see gatedConn
+	once       sync.Once
+	shut       chan struct{}
+	init       sync.Once
 }
 
 func (l *gatedListener) closed() chan struct{} {
@@ -96,7 +98,7 @@ func (l *gatedListener) Accept() (net.Conn, error) {
 		<-l.gate
 		return nil, err
 	}
-	return &gatedConn{Conn: c, gate: l.gate}, nil
+	return &gatedConn{Conn: c, gate: l.gate, head: l.head, idle: l.idle}, nil
 }
 
 // Close wakes an Accept that waits for room, too.
@@ -106,10 +108,35 @@ func (l *gatedListener) Close() error {
 }
 
 // gatedConn leaves its gate when it is closed.
+//
+// It may also be silent from its beginning for as long as between two requests.
+// Callers open connections in reserve, and net/http would close one that was
+// never used when the time for a head is over, under the hands of a caller who
+// is about to use it: such a request would be lost. The time for a head begins
+// with its first byte.
 type gatedConn struct {
 	net.Conn
-	gate gate
-	once sync.Once
+	gate       gate
+	head, idle time.Duration
+	used       atomic.Bool // it has carried a byte
+	once       sync.Once
+}
+
+// Read starts the time for the head with the first byte.
+func (c *gatedConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if n > 0 && !c.used.Load() && c.used.CompareAndSwap(false, true) {
+		_ = c.Conn.SetReadDeadline(time.Now().Add(c.head))
+	}
+	return n, err
+}
+
+// SetReadDeadline gives an unused connection the time between two requests.
+func (c *gatedConn) SetReadDeadline(t time.Time) error {
+	if !t.IsZero() && !c.used.Load() {
+		t = t.Add(max(c.idle-c.head, 0))
+	}
+	return c.Conn.SetReadDeadline(t)
 }
 
 // Close makes room for another connection.
