@@ -41,8 +41,9 @@ func fullEntry(chance *rand.Rand, seq int64, evidence []byte) *rollout.Entry {
 	for i := range 5 {
 		j := gate.Judgement{
 			Gate: fmt.Sprint("outcome:conversion_", i), Verdict: gate.Undecided, LogFail: -chance.ExpFloat64(), LogPass: chance.ExpFloat64(),
-			Pooled: -chance.ExpFloat64(), Here: count(), Total: count(), Sample: gate.Sample{Phi: 1 + chance.Float64(), CeilingPhi: 1},
+			Pooled: -chance.ExpFloat64(), Here: count(), Total: count(),
 		}
+		j.Sample.Phi, j.Sample.CeilingPhi = 1+chance.Float64(), 1
 		for stage := range 5 {
 			j.PerStage = append(j.PerStage, -chance.ExpFloat64())
 			j.Sample.Strata = append(j.Sample.Strata, gate.Slice{Stage: stage, Counts: count(), Edge: 4711, Over: []float64{17}})

@@ -48,11 +48,20 @@ func TestOutcomesOverManyErasAreKnownAndForgottenExactly(t *testing.T) {
 	if got := known(t, s, r.ID, 0, total+50); got != total {
 		t.Fatalf("%d outcome ids are known, want %d", got, total)
 	}
+	for range 10 {
+		known(t, s, r.ID, 0, 1)
+	}
+	if got := s.Sieves(); got != 7 {
+		t.Errorf("%d sieves for 8 eras, want one for each but the last", got)
+	}
 	for _, keep := range []int{total, 249, 219, 218, 160, 33, 32, 5, 0} {
 		must(t, s.Forget(t.Context(), r.ID, keep))
 		if older, newest := known(t, s, r.ID, 0, total-keep), known(t, s, r.ID, total-keep, keep); older != 0 || newest != keep {
 			t.Fatalf("kept %d of the newest and %d older ones, want %d and none", newest, older, keep)
 		}
+	}
+	if got := s.Sieves(); got != 0 {
+		t.Errorf("%d sieves are left of what was forgotten", got)
 	}
 	if got := known(t, s, other.ID, 0, 50); got != 50 {
 		t.Errorf("another rollout has %d outcome ids left of 50", got)

@@ -24,5 +24,12 @@ func (s *Store) Shrink(eraBits, forgetRows, answers int) {
 	s.writer.bounds = bounds{eraBits: eraBits, forgetRows: forgetRows, answers: answers}
 }
 
+// Sieves is how many sieves are kept.
+func (s *Store) Sieves() int {
+	s.sieves.mu.Lock()
+	defer s.sieves.mu.Unlock()
+	return len(s.sieves.made)
+}
+
 // Moment and MomentOf keep and read a moment.
 var Moment, MomentOf = moment, momentOf

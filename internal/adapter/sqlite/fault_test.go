@@ -122,7 +122,9 @@ func TestCloseWaitsForWhatIsUnderWay(t *testing.T) {
 	var all sync.WaitGroup
 	committed := int64(0)
 	started := make(chan struct{})
+	start := sync.OnceFunc(func() { close(started) })
 	all.Go(func() {
+		defer start()
 		for n := int64(1); ; n++ {
 			_, err := s.Commit(t.Context(), step(r.ID, n))
 			if err != nil {
@@ -132,7 +134,7 @@ func TestCloseWaitsForWhatIsUnderWay(t *testing.T) {
 				return
 			}
 			if committed = n; n == 3 {
-				close(started)
+				start()
 			}
 		}
 	})

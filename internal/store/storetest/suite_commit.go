@@ -158,8 +158,10 @@ func commitCancelled(t *testing.T, s store.Store) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := s.Commit(ctx, step(r, n)); !errors.Is(err, context.Canceled) {
-		t.Errorf("a commit that was cancelled before it began: %v", err)
+	for range 10 {
+		if _, err := s.Commit(ctx, step(r, n)); !errors.Is(err, context.Canceled) {
+			t.Fatalf("a commit that was cancelled before it began: %v", err)
+		}
 	}
 	t.Logf("%d of 60 commits were stopped", stopped)
 }
@@ -176,6 +178,15 @@ func noEntry(t *testing.T, s store.Store) {
 	ev, err := s.Evidence(t.Context(), r.ID)
 	if must(t, err); ev != nil {
 		t.Errorf("evidence %q out of nothing", ev)
+	}
+	c := step(r, 2)
+	c.Entry.Seq = 1
+	commit(t, s, c)
+	want := read(t, s, r.Name).Last
+	commit(t, s, store.Commit{ID: r.ID, Revision: 3, State: stateAt(3)})
+	wantSame(t, "the head", read(t, s, r.Name).Last, want)
+	if seq := audit(t, s, r.Name); seq != 1 {
+		t.Errorf("%d records, want 1", seq)
 	}
 }
 
