@@ -2,6 +2,8 @@ package cli
 
 import (
 	"errors"
+	"os/signal"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -18,6 +20,9 @@ func newDemo(s *session) *cobra.Command {
 			"the endings follow from the evidence. Everything is in a temporary directory and on loopback addresses.",
 		Args: takes(0, 0, "flags only"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			// A reader that goes away (`| head`) is an error of a write then, and the demo clears up behind itself.
+			signal.Ignore(syscall.SIGPIPE)
+			defer signal.Reset(syscall.SIGPIPE)
 			f := s.frame()
 			_, live := s.terminal()
 			o.Out, o.Err, o.Color, o.Live, o.Width = s.out, s.err, f.Paint.On, live, f.Width

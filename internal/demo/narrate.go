@@ -14,8 +14,17 @@ import (
 type narrator struct {
 	opts  Options
 	began time.Time
+	// unread is told when nobody reads what is written any more.
+	unread func(error)
 	// shown is true while the line at the bottom is there.
 	shown bool
+}
+
+// write writes to the output. Where that fails, nobody reads on, and the whole may as well end.
+func (n *narrator) write(text string) {
+	if _, err := io.WriteString(n.opts.Out, text); err != nil && n.unread != nil {
+		n.unread(fmt.Errorf("tell what happens: %w", err))
+	}
 }
 
 // style is how a piece of text looks where colours are allowed.
@@ -43,11 +52,11 @@ func (n *narrator) paint(s style, text string) string {
 	return string(s) + text + reset
 }
 
-// line writes a line without a time. Writing to a pipe that is gone is nobody's concern here.
+// line writes a line without a time.
 func (n *narrator) line(s style, text string) {
 	n.wipe()
 	for _, part := range wrap(text, n.opts.Width, 0) {
-		fmt.Fprintln(n.opts.Out, n.paint(s, part))
+		n.write(n.paint(s, part) + "\n")
 	}
 }
 
@@ -59,7 +68,7 @@ func (n *narrator) say(s style, text string) {
 		if i > 0 {
 			stamp = strings.Repeat(" ", timeWidth)
 		}
-		fmt.Fprintln(n.opts.Out, n.paint(faint, stamp)+n.paint(s, part))
+		n.write(n.paint(faint, stamp) + n.paint(s, part) + "\n")
 	}
 }
 
@@ -80,9 +89,10 @@ func (n *narrator) file(name, text string) {
 		return
 	}
 	n.wipe()
-	fmt.Fprintln(n.opts.Out, n.paint(faint, "         # "+name))
+	indent := strings.Repeat(" ", timeWidth)
+	n.write(n.paint(faint, indent+"# "+name) + "\n")
 	for text := range strings.Lines(text) {
-		fmt.Fprint(n.opts.Out, "         ", text)
+		n.write(indent + text)
 	}
 }
 
@@ -95,14 +105,14 @@ func (n *narrator) status(text string) {
 	if room > 0 && columns(text) > room {
 		text = string([]rune(text)[:room])
 	}
-	_, _ = io.WriteString(n.opts.Out, clearLine+n.paint(faint, text))
+	n.write(clearLine + n.paint(faint, text))
 	n.shown = true
 }
 
 // wipe takes the line at the bottom away.
 func (n *narrator) wipe() {
 	if n.shown {
-		_, _ = io.WriteString(n.opts.Out, clearLine)
+		n.write(clearLine)
 		n.shown = false
 	}
 }

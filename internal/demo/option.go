@@ -29,7 +29,7 @@ type Options struct {
 	Color bool
 	// Live allows one line that is written again and again, for a terminal. Without it every line stays as it is.
 	Live bool
-	// Width is where long lines are broken, in columns; 0 breaks none.
+	// Width is where long lines are broken on a terminal, in columns; 0 breaks none.
 	Width int
 	// Verbose also shows the files that are applied and the server's log.
 	Verbose bool
@@ -64,6 +64,9 @@ func (o Options) filled() (Options, error) {
 	}
 	if o.Speed == 0 {
 		o.Speed = DefaultSpeed
+	}
+	if !o.Live {
+		o.Width = 0 // One line for each change, for whatever reads them.
 	}
 	if o.Out == nil {
 		o.Out = io.Discard

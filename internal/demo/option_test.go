@@ -20,6 +20,15 @@ func TestOptionsThatSayNothingTakeTheDefaults(t *testing.T) {
 	}
 }
 
+func TestLinesAreBrokenOnATerminalAlone(t *testing.T) {
+	t.Parallel()
+	for live, want := range map[bool]int{true: 90, false: 0} {
+		if o, err := (Options{Live: live, Width: 90}).filled(); err != nil || o.Width != want {
+			t.Errorf("live %v: width %d, %v; want %d", live, o.Width, err, want)
+		}
+	}
+}
+
 func TestMistakesInTheOptionsAreToldAllAtOnce(t *testing.T) {
 	t.Parallel()
 	cases := map[string]struct {

@@ -24,8 +24,8 @@ const (
 )
 
 // Run plays the demo and tells it. It returns nil when every rollout ended as it should, *Unexpected when one did not,
-// the cause of ctx when that ended first, and another error when the demo could not be played. Mistakes in the options
-// carry problem.Invalid.
+// the cause of ctx when that ended first, the error of Out when nobody reads on, and another error when the demo could
+// not be played. Mistakes in the options carry problem.Invalid.
 func Run(ctx context.Context, o Options) error {
 	_, err := play(ctx, o)
 	return err
@@ -51,9 +51,11 @@ func play(ctx context.Context, o Options) (result Result, err error) {
 	if err != nil {
 		return Result{}, err
 	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	r := &run{
 		opts: o, candidates: chosen(o.Scenario), ladder: l,
-		say: &narrator{opts: o, began: time.Now()},
+		say: &narrator{opts: o, began: time.Now(), unread: cancel},
 	}
 	if o.cast != nil {
 		r.candidates = o.cast

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -122,6 +123,27 @@ func TestAnInterruptedRunStopsCleanlyAndSaysSo(t *testing.T) {
 			isEmpty(t, dir)
 		})
 	}
+}
+
+// closing is a pipe whose reader goes away after some lines.
+type closing struct{ lines int }
+
+func (c *closing) Write(p []byte) (int, error) {
+	if c.lines == 0 {
+		return 0, io.ErrClosedPipe
+	}
+	c.lines--
+	return len(p), nil
+}
+
+func TestARunThatNobodyReadsEndsAndLeavesNothing(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	err := Run(t.Context(), Options{Scenario: "v3", Seed: 2, Rate: 100, Out: &closing{lines: 7}, TempDir: dir})
+	if !errors.Is(err, io.ErrClosedPipe) {
+		t.Errorf("got %v", err)
+	}
+	isEmpty(t, dir)
 }
 
 func TestATemporaryDirectoryThatCannotBeMadeIsNamed(t *testing.T) {

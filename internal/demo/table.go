@@ -35,7 +35,7 @@ func (n *narrator) table(r Result) {
 				s = bad
 			}
 		}
-		fmt.Fprintln(n.opts.Out, n.paint(s, strings.TrimRight(pad(cells, widths), " ")))
+		n.write(n.paint(s, strings.TrimRight(pad(cells, widths), " ")) + "\n")
 	}
 }
 
