@@ -75,7 +75,7 @@ func (r *Router) assign(x *exchange, now time.Time) {
 	if x.arm == split.Candidate {
 		r.guard(x, ro)
 	}
-	ro.took(x.arm, now)
+	ro.took(x)
 	x.flying = x.arm == split.Candidate
 }
 

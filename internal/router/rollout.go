@@ -102,16 +102,21 @@ func (r *Router) state(l *live, at *route) RolloutState {
 	return s
 }
 
-// took notes that a request goes to an arm.
-func (ro *rollout) took(arm split.Arm, now time.Time) {
-	ro.lastRequest.note(now)
-	if arm == split.Baseline {
-		ro.silence.Add(1)
-		return
+// took notes that a request goes to an arm. One that was pinned there neither
+// breaks the candidate's silence nor lengthens it: chance had no part in it.
+func (ro *rollout) took(x *exchange) {
+	ro.lastRequest.note(x.began)
+	if x.arm == split.Candidate {
+		ro.started.note(x.began)
+		ro.inFlight.Add(1)
 	}
-	ro.silence.Store(0)
-	ro.started.note(now)
-	ro.inFlight.Add(1)
+	switch {
+	case x.pinned:
+	case x.arm == split.Candidate:
+		ro.silence.Store(0)
+	default:
+		ro.silence.Add(1)
+	}
 }
 
 // left notes that the candidate's part in a request is over.

@@ -208,6 +208,18 @@ func TestPins(t *testing.T) {
 	}
 }
 
+func TestAPinTellsNothingOfTheCandidatesSilence(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, Limits{})
+	w.swap(t, 1, plan{pins: true})
+	for _, pin := range []string{"", "", "candidate", "baseline", "baseline", ""} {
+		w.do(t, http.MethodPost, "/v2/models/m/infer", inferBody, "X-User-Id: u1", "Belay-Pin: "+pin)
+	}
+	if s := w.state(t); s.SinceCandidate != 3 || s.Started.IsZero() || s.Pinned != 3 {
+		t.Errorf("a silence of %d, %d pinned, started %v; want 3, 3 and a moment", s.SinceCandidate, s.Pinned, s.Started)
+	}
+}
+
 // Who pins the candidate wants to see the candidate, and says nothing of it.
 func TestAPinnedFailureIsShownAndCountsForNothing(t *testing.T) {
 	t.Parallel()
