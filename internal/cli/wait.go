@@ -71,8 +71,14 @@ func (s *session) waitForOne(ctx context.Context, c *client.Client, name string,
 	return status, nil
 }
 
-// confirming reports whether the traffic of a rollout that has ended is still
-// being read back; the stream ends when that is done.
+// confirming reports whether a rollout that has ended is still on its way to
+// being told: its traffic is being read back, or the decision, which is stored
+// after the traffic was moved, is not stored yet. Only it says why it ended. The
+// stream ends when both are done.
 func confirming(r *client.Rollout) bool {
-	return client.Final(r.Phase) && (r.Ending == nil || r.Ending.ConfirmedAt.IsZero())
+	if !client.Final(r.Phase) {
+		return false
+	}
+	told := r.Last != nil && (r.Last.Kind == client.DecisionRollback || r.Last.Kind == client.DecisionComplete)
+	return !told || r.Ending == nil || r.Ending.ConfirmedAt.IsZero()
 }
