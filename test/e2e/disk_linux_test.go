@@ -148,7 +148,7 @@ func TestADiskThatFillsUpDelaysNoRollbackAndLosesNothing(t *testing.T) {
 	command(t, s, policy("    - {weight: 100%, dwell: 1h, holdback: 1%}\n", anyGate), "apply", "-f", "-").fails(1, "full", "free some space")
 
 	candidate.SetErrors(1, 500)
-	r := s.wait("r", 30*time.Second, ended)
+	r := s.wait("r", 30*time.Second, func(r client.Rollout) bool { return client.Final(r.Phase) })
 	t.Logf("while the disk is full: %s", sentence(r))
 	time.Sleep(200 * time.Millisecond)
 	started := candidate.Started()

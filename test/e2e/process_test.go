@@ -194,7 +194,11 @@ func (s *server) wait(name string, within time.Duration, done func(client.Rollou
 	}
 }
 
-func ended(r client.Rollout) bool { return client.Final(r.Phase) }
+// ended reports whether the rollout is over and its last decision is stored,
+// which follows the move of the traffic.
+func ended(r client.Rollout) bool {
+	return client.Final(r.Phase) && r.Last != nil && (r.Last.Kind == client.DecisionRollback || r.Last.Kind == client.DecisionComplete)
+}
 
 func sentence(r client.Rollout) string {
 	if r.Last == nil {
