@@ -27,10 +27,10 @@ func (g *Gate) disperse(v View, s *Sample) {
 		}
 		return
 	}
-	buckets := g.buckets(v)
-	s.Dispersion = g.dispersion(s.Strata, buckets, buckets)
+	spreads := g.spreads(v)
+	s.Dispersion = g.dispersion(s.Strata, spreads, spreads)
 	s.eachStage(func(stage, first, last int) Dispersion {
-		d := g.dispersion(s.Strata[first:last], buckets[first:last], buckets)
+		d := g.dispersion(s.Strata[first:last], spreads[first:last], spreads)
 		d.Stage = stage
 		return d
 	})
@@ -48,14 +48,16 @@ func (s *Sample) eachStage(of func(stage, first, last int) Dispersion) {
 	}
 }
 
-// dispersion is that of some strata together; all are the buckets of every
-// stratum.
-func (g *Gate) dispersion(strata []Slice, buckets, all []stats.Buckets) Dispersion {
-	d := Dispersion{
-		Phi:        stats.Dispersion(g.floor(strata), g.between(buckets)),
-		CeilingPhi: stats.Dispersion(1, candidatePhi(buckets)),
+// dispersion is that of some strata together, of all that there are.
+func (g *Gate) dispersion(strata []Slice, some, all []spread) Dispersion {
+	d := Dispersion{Phi: max(g.floor(strata), sandwich(some)), CeilingPhi: 1}
+	if len(g.Ceilings) > 0 || g.Method == Ignore {
+		d.CeilingPhi = max(1, candidatePhi(some))
 	}
-	if g.Kind == Quantile && slices.ContainsFunc(buckets, young) {
+	if g.Method == Ignore { // The level is a test of the candidate alone.
+		d.Phi = max(d.Phi, d.CeilingPhi)
+	}
+	if g.Kind == Quantile && slices.ContainsFunc(some, spread.young) {
 		widest := widestPhi(all)
 		d.Phi, d.CeilingPhi = max(d.Phi, widest), max(d.CeilingPhi, widest)
 	}
@@ -63,20 +65,14 @@ func (g *Gate) dispersion(strata []Slice, buckets, all []stats.Buckets) Dispersi
 	return d
 }
 
-// young reports whether the dispersion of a quantile in a stratum does not rest
-// on enough requests yet. Those that fixed the edges are not among them, so that
-// at first there is a count of slow requests and no word of how few units sent
-// them.
-func young(b stats.Buckets) bool { return sum(b.NC) < evidence.FreezeAfter }
-
 // widestPhi is the largest dispersion of either arm in any stratum that is old
 // enough to have one. Until a young stratum can speak for itself, its slow
 // requests count as if they came from units as different as that.
-func widestPhi(all []stats.Buckets) float64 {
+func widestPhi(all []spread) float64 {
 	widest := 0.0
-	for _, b := range all {
-		if !young(b) {
-			widest = max(widest, 1, stats.BernoulliPhi(b.KT, b.NT), stats.BernoulliPhi(b.KC, b.NC))
+	for i := range all {
+		if !all[i].young() {
+			widest = max(widest, 1, armPhi(all[i].candidate), armPhi(all[i].baseline))
 		}
 	}
 	if widest == 0 {
@@ -127,63 +123,59 @@ func (g *Gate) floor(strata []Slice) float64 {
 	return rounded(1 - rarest)
 }
 
-// between is the dispersion between units of the contrast that the gate tests.
-func (g *Gate) between(buckets []stats.Buckets) float64 {
-	switch g.Method {
-	case Difference:
-		return sandwich(buckets, func(s stats.Stratum) contrast { return differenceScore(s, g.Slope) })
-	case Ignore: // The level is a test of the candidate alone.
-		return max(sandwich(buckets, g.ratioScore), candidatePhi(buckets))
-	}
-	return sandwich(buckets, g.ratioScore)
-}
-
-// buckets returns the bad events and exposures by hash bucket, stratum by
-// stratum; for a quantile those at the stratum's frozen edge. What is not known
-// is empty.
-func (g *Gate) buckets(v View) []stats.Buckets {
-	var out []stats.Buckets
+// spreads returns the scores of each stratum; for a quantile those at the
+// stratum's frozen edge.
+func (g *Gate) spreads(v View) []spread {
+	var out []spread
 	v.active(g, func(_ int, s *evidence.Stratum) {
-		var b stats.Buckets
-		t, c := g.tally(s, split.Candidate), g.tally(s, split.Baseline)
-		if t != nil && c != nil && t.Buckets != nil && c.Buckets != nil {
-			b.NT, b.KT = bucketCounts(t, g.Complement)
-			b.NC, b.KC = bucketCounts(c, g.Complement)
-		}
-		out = append(out, b)
+		out = append(out, spread{candidate: g.tally(s, split.Candidate), baseline: g.tally(s, split.Baseline)})
 	})
+	for i := range out {
+		if out[i].comparable() {
+			out[i].score(g)
+		}
+	}
 	return out
 }
 
+// tally is what an arm is counted by, or nil where it is not counted by unit.
 func (g *Gate) tally(s *evidence.Stratum, arm split.Arm) *evidence.Tally {
+	side := &s.Sides[arm]
 	if g.Kind == Rate {
-		return &s.Sides[arm].Rates[g.Series]
+		return byUnit(&side.Rates[g.Series])
 	}
-	if s.Edges == nil || g.Tail >= len(s.Sides[arm].Tails) {
+	if s.Edges == nil || g.Tail >= len(side.Tails) {
 		return nil
 	}
-	return &s.Sides[arm].Tails[g.Tail]
+	return byUnit(&side.Tails[g.Tail])
 }
 
-func bucketCounts(t *evidence.Tally, complement bool) (n, k []float64) {
-	room := make([]float64, 2*split.Buckets)
-	n, k = room[:split.Buckets:split.Buckets], room[split.Buckets:]
-	for i := range n {
-		n[i], k[i] = float64(t.Buckets.N[i]), float64(t.Buckets.K[i])
-		if complement {
-			k[i] = n[i] - k[i]
-		}
+func byUnit(t *evidence.Tally) *evidence.Tally {
+	if t.Buckets == nil {
+		return nil
 	}
-	return n, k
+	return t
 }
 
-// candidatePhi is the dispersion of the candidate's own rate over all strata.
-func candidatePhi(buckets []stats.Buckets) float64 {
+// candidatePhi is the dispersion of the candidate's own rate over some strata.
+func candidatePhi(some []spread) float64 {
+	tallies := make([]*evidence.Tally, len(some))
+	for i := range some {
+		tallies[i] = some[i].candidate
+	}
+	return armPhi(tallies...)
+}
+
+// armPhi is the dispersion of the rate of an arm.
+func armPhi(tallies ...*evidence.Tally) float64 {
 	var n, k [split.Buckets]float64
-	for _, b := range buckets {
-		for i := range b.NT {
-			n[i] += b.NT[i]
-			k[i] += b.KT[i]
+	for _, t := range tallies {
+		if t == nil {
+			continue
+		}
+		for i := range n {
+			n[i] += float64(t.Buckets.N[i])
+			k[i] += float64(t.Buckets.K[i])
 		}
 	}
 	return stats.BernoulliPhi(k[:], n[:])

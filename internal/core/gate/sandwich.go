@@ -3,19 +3,55 @@ package gate
 import (
 	"math"
 
+	"github.com/belay-rollouts/belay/internal/core/evidence"
 	"github.com/belay-rollouts/belay/internal/core/split"
 	"github.com/belay-rollouts/belay/internal/core/stats"
 )
 
-// contrast is how the residuals of the two arms of a stratum enter a score, and
-// the variance of that score if the events were independent.
-type contrast struct{ ofT, ofC, variance float64 }
+// spread is how the events of one stratum are spread over the units. Its tallies
+// are nil where it was not counted by unit.
+type spread struct {
+	candidate, baseline *evidence.Tally
+	scores              *[split.Buckets]float64 // nil where an arm is empty
+	apart               float64                 // sum of the squared scores
+	variance            float64                 // of their sum, if the events were independent
+}
+
+// young reports whether the dispersion of a quantile does not rest on enough
+// requests yet. Those that fixed the edges are not among them, so that at first
+// there is a count of slow requests and no word of how few units sent them.
+func (s spread) young() bool { return s.baseline == nil || s.baseline.N < evidence.FreezeAfter }
+
+func (s *spread) comparable() bool {
+	return s.candidate != nil && s.baseline != nil && s.candidate.N > 0 && s.baseline.N > 0
+}
+
+// score works out the scores of the units' buckets.
+func (s *spread) score(g *Gate) {
+	t, c := s.candidate, s.baseline
+	counts := stats.Stratum{NT: float64(t.N), KT: events(t, g.Complement), NC: float64(c.N), KC: events(c, g.Complement)}
+	of := g.contrast(counts)
+	s.variance = of.variance
+	s.scores = new([split.Buckets]float64)
+	sign := 1.0
+	if g.Complement {
+		sign = -1 // What did not happen deviates as much the other way.
+	}
+	pT, pC := float64(t.K)/counts.NT, float64(c.K)/counts.NC
+	for j := range s.scores {
+		ofT := float64(t.Buckets.K[j]) - pT*float64(t.Buckets.N[j])
+		ofC := float64(c.Buckets.K[j]) - pC*float64(c.Buckets.N[j])
+		u := sign * (of.candidate*ofT + of.baseline*ofC)
+		s.scores[j] = u
+		s.apart += u * u
+	}
+}
 
 // sandwich is the variance of a score between units over the one that it would
 // have with independent events. With r a bucket's residuals around its arm's own
 // rate in stratum s, k - p n,
 //
-//	u_js = ofT_s r_Tsj + ofC_s r_Csj
+//	u_js = candidate_s r_Tsj + baseline_s r_Csj
 //	phi  = J/(J-1) max( sum_j (sum_s u_js)^2, sum_j sum_s u_js^2 ) / sum_s variance_s.
 //
 // Scores are added over the strata before they are squared, because a unit that
@@ -24,22 +60,18 @@ type contrast struct{ ofT, ofC, variance float64 }
 // cancel. Of many units as many do the contrary, but where two or three have all
 // the events there would seem to be no dispersion at all; so it is never taken
 // for less than if the strata had nothing in common.
-func sandwich(strata []stats.Buckets, weigh func(stats.Stratum) contrast) float64 {
+func sandwich(some []spread) float64 {
 	var joint [split.Buckets]float64
 	apart, variance := 0.0, 0.0
-	for i := range strata {
-		b := &strata[i]
-		s := stats.Stratum{NT: sum(b.NT), KT: sum(b.KT), NC: sum(b.NC), KC: sum(b.KC)}
-		if s.NT <= 0 || s.NC <= 0 {
+	for i := range some {
+		s := &some[i]
+		if s.scores == nil {
 			continue
 		}
-		c := weigh(s)
-		variance += c.variance
-		pT, pC := s.KT/s.NT, s.KC/s.NC
-		for j := range joint {
-			u := c.ofT*(b.KT[j]-pT*b.NT[j]) + c.ofC*(b.KC[j]-pC*b.NC[j])
+		apart += s.apart
+		variance += s.variance
+		for j, u := range s.scores {
 			joint[j] += u
-			apart += u * u
 		}
 	}
 	if variance == 0 {
@@ -50,6 +82,18 @@ func sandwich(strata []stats.Buckets, weigh func(stats.Stratum) contrast) float6
 		together += u * u
 	}
 	return split.Buckets / (split.Buckets - 1.0) * max(together, apart) / variance
+}
+
+// contrast is how the residuals of the two arms of a stratum enter its score, and
+// the variance of that if the events were independent.
+type contrast struct{ candidate, baseline, variance float64 }
+
+// contrast is that of the test that the gate makes.
+func (g *Gate) contrast(s stats.Stratum) contrast {
+	if g.Method == Difference {
+		return differenceScore(s, g.Slope)
+	}
+	return g.ratioScore(s)
 }
 
 // ratioScore is the conditional score of the log ratio at the gate's margin,
@@ -64,14 +108,14 @@ func sandwich(strata []stats.Buckets, weigh func(stats.Stratum) contrast) float6
 // made, both are the same in expectation.
 func (g *Gate) ratioScore(s stats.Stratum) contrast {
 	theta := 1 / (1 + math.Exp(-g.margin())*s.NC/s.NT)
-	return contrast{ofT: 1 - theta, ofC: -theta, variance: (1-theta)*(1-theta)*s.KT + theta*theta*s.KC}
+	return contrast{candidate: 1 - theta, baseline: -theta, variance: (1-theta)*(1-theta)*s.KT + theta*theta*s.KC}
 }
 
 // differenceScore is the efficient score of b in p_T = b + m p_C, with p_C
 // profiled out: (p_T - m p_C - b)/v at the rates observed, v = V_T + m^2 V_C.
 func differenceScore(s stats.Stratum, m float64) contrast {
 	information := 1 / (binomialVariance(s.KT, s.NT) + m*m*binomialVariance(s.KC, s.NC))
-	return contrast{ofT: information / s.NT, ofC: -m * information / s.NC, variance: information}
+	return contrast{candidate: information / s.NT, baseline: -m * information / s.NC, variance: information}
 }
 
 // binomialVariance is that of k/n, with half an event and half a non-event
@@ -79,12 +123,4 @@ func differenceScore(s stats.Stratum, m float64) contrast {
 func binomialVariance(k, n float64) float64 {
 	p := (k + 0.5) / (n + 1)
 	return p * (1 - p) / n
-}
-
-func sum(xs []float64) float64 {
-	total := 0.0
-	for _, x := range xs {
-		total += x
-	}
-	return total
 }

@@ -42,7 +42,9 @@ func SampleRatio(v View, weights []uint32, stages int) []float64 {
 		case v.Layout.Clustered:
 			logs[i] = stats.LogMeanExp(each)
 		default:
-			logs[i] = sum(each)
+			for _, logE := range each {
+				logs[i] += logE
+			}
 		}
 	}
 	return logs
