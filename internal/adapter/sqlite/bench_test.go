@@ -210,28 +210,40 @@ func BenchmarkOpen(b *testing.B) {
 	}
 }
 
-// BenchmarkDay writes one rollout's log of a day, an entry a minute, each on
-// evidence of its own, and reports the size of an entry and of the day.
+// BenchmarkDay writes one rollout's log of a day, an entry a minute, and reports
+// the size of an entry and of the day: once with evidence that is another every
+// minute, and once with evidence that never changes.
 func BenchmarkDay(b *testing.B) {
-	const minutes = 24 * 60
-	chance := rand.New(rand.NewPCG(1, 1))
-	var body, file int64
-	for b.Loop() {
-		dir := b.TempDir()
-		s, err := sqlite.Open(b.Context(), dir)
-		must(b, err)
-		r := begin(b, s, "fraud", 7)
-		for n := range int64(minutes) {
-			_, err := s.Commit(b.Context(), fullCommit(chance, r.ID, n+1))
-			must(b, err)
-		}
-		log, err := s.Log(b.Context(), r.ID, minutes-1, 1)
-		must(b, err)
-		must(b, s.Close())
-		info, err := os.Stat(filepath.Join(dir, sqlite.File))
-		must(b, err)
-		body, file = int64(len(log[0].Body)), info.Size()
+	for name, changes := range map[string]bool{"busy": true, "quiet": false} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				writeDay(b, changes)
+			}
+		})
 	}
-	b.ReportMetric(float64(body), "B/entry")
-	b.ReportMetric(float64(file)/(1<<20), "MiB/day")
+}
+
+func writeDay(b *testing.B, changes bool) {
+	b.Helper()
+	const minutes = 24 * 60
+	dir, chance := b.TempDir(), rand.New(rand.NewPCG(1, 1))
+	s, err := sqlite.Open(b.Context(), dir)
+	must(b, err)
+	r := begin(b, s, "fraud", 7)
+	c := fullCommit(chance, r.ID, 1)
+	for n := int64(1); n <= minutes; n++ {
+		if changes {
+			c = fullCommit(chance, r.ID, n)
+		}
+		c.Revision, c.Entry.Seq = n, n
+		_, err := s.Commit(b.Context(), c)
+		must(b, err)
+	}
+	log, err := s.Log(b.Context(), r.ID, minutes-1, 1)
+	must(b, err)
+	must(b, s.Close())
+	info, err := os.Stat(filepath.Join(dir, sqlite.File))
+	must(b, err)
+	b.ReportMetric(float64(len(log[0].Body)), "B/entry")
+	b.ReportMetric(float64(info.Size())/(1<<20), "MiB/day")
 }

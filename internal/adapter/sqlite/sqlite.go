@@ -17,8 +17,10 @@
 // rollouts and logs nothing.
 //
 // Sizes. Only the decision log grows while a rollout runs, by the size of an
-// entry and of the evidence it stands on (stored once for entries in a row that
-// stand on the same); BenchmarkDay measures it. Evidence is replaced in place,
+// entry and of the evidence it stands on, which entries that stand on the same
+// share. An entry a minute of a rollout with five gates in its fifth stage, 6.4 KB
+// each, on 20 KB of evidence each, makes 40 MiB a day; 11 MiB a day while the
+// evidence does not change (BenchmarkDay). Evidence is replaced in place,
 // outcome ids and exposures are bounded by whoever calls Forget, answers by
 // their time and number. What is deleted leaves room in the file that
 // is used again; the file itself does not shrink.
