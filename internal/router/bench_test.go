@@ -206,9 +206,7 @@ func rollBack(b *testing.B, w *world, candidate *quick, i int) time.Duration {
 	before := candidate.started.Load()
 	w.swap(b, 5000, plan{stratum: uint8(2 * i % evidence.MaxStrata)})
 	time.Sleep(50 * time.Millisecond)
-	if candidate.started.Load() == before {
-		b.Fatal("the candidate had no traffic to lose")
-	}
+	waitFor(b, "traffic for the candidate to lose", func() bool { return candidate.started.Load() > before })
 	zero := w.table(0, plan{stratum: uint8((2*i + 1) % evidence.MaxStrata)})
 	began := time.Now()
 	if err := w.router.Swap(zero); err != nil {

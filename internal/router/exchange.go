@@ -9,6 +9,7 @@ import (
 
 	"github.com/belay-rollouts/belay/internal/core/assignment"
 	"github.com/belay-rollouts/belay/internal/core/split"
+	"github.com/belay-rollouts/belay/internal/core/table"
 	"github.com/belay-rollouts/belay/internal/router/protocol"
 	"github.com/belay-rollouts/belay/internal/router/upstream"
 )
@@ -115,11 +116,16 @@ func (r *Router) guard(x *exchange, ro *rollout) {
 // is in no comparison.
 func (x *exchange) counted() bool { return x.route.recorder != nil && !x.pinned && !x.diverted }
 
-// token is what the caller may send back with an outcome.
+// token is what the caller may send back with an outcome. That of a request
+// that is no evidence says so, and so will the outcome.
 func (r *Router) token(x *exchange) string {
 	s := x.route.split
+	stratum := s.Stratum
+	if !x.counted() {
+		stratum = table.NoStratum
+	}
 	return r.signer.Token(assignment.Exposure{
-		Rollout: s.Rollout, Stratum: s.Stratum, Arm: x.arm, Pinned: !x.counted(),
+		Rollout: s.Rollout, Stratum: stratum, Arm: x.arm, Pinned: x.pinned,
 		Unit: x.hash.Second, Request: rand.Uint64(), Time: x.began,
 	})
 }

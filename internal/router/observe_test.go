@@ -128,7 +128,7 @@ func TestCollectLosesNothing(t *testing.T) {
 					t.Error(err)
 					continue
 				}
-				if !e.Pinned {
+				if e.Stratum != table.NoStratum {
 					sent[e.Stratum][e.Arm].Add(1)
 				}
 			}

@@ -159,7 +159,7 @@ func TestACandidateThatIsOnlyKeptWarmIsInNoComparison(t *testing.T) {
 	w.swap(t, 0, plan{stratum: table.NoStratum})
 	a := w.infer(t, "u1")
 	e, err := w.signer.Read(a.header.Get(assignmentField))
-	if err != nil || !e.Pinned || a.arm() != "baseline" {
+	if err != nil || e.Stratum != table.NoStratum || a.arm() != "baseline" {
 		t.Errorf("token %+v, %v of the %s; want one that is in no comparison", e, err, a.arm())
 	}
 	if got := w.router.Collect(); len(got) != 0 {
