@@ -7,8 +7,7 @@ import "math"
 type curve struct {
 	// value returns L(u).
 	value func(u float64) float64
-	// slope returns the first and second derivative of L at u. It is asked much
-	// more often than value and may be much cheaper.
+	// slope returns the first and second derivative of L at u.
 	slope func(u float64) (first, second float64)
 	// end is the end of the domain, +Inf where there is none.
 	end float64

@@ -81,7 +81,7 @@ func TestRulesIntegratePolynomialsExactly(t *testing.T) {
 	t.Parallel()
 	for _, r := range rules {
 		n := len(r.rule.x)
-		for degree := 0; degree < 2*n; degree++ {
+		for degree := range 2 * n {
 			got, want := 0.0, 0.0
 			for i, x := range r.rule.x {
 				got += r.rule.w[i] * math.Pow(x, float64(degree))
