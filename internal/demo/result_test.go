@@ -2,6 +2,9 @@ package demo
 
 import (
 	"errors"
+	"math"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -150,5 +153,26 @@ func TestANarrowTableLeavesOutWhatHasBeenTold(t *testing.T) {
 		if len(line)-1 > 80 || strings.Contains(line, "labels") {
 			t.Errorf("%d columns: %q", len(line), line)
 		}
+	}
+}
+
+// provenText finds what a rollback's sentence says is proven, and the margin.
+var provenText = regexp.MustCompile(`at least ([+-][0-9.]+)(%|pp), margin ([+-][0-9.]+)(%|pp)`)
+
+// saysWhatIsProven fails the test if the sentence of a rollback by a gate does not say that the harm is beyond the margin.
+func saysWhatIsProven(t *testing.T, e Ending) {
+	t.Helper()
+	if e.Phase != client.RolledBack {
+		return
+	}
+	found := provenText.FindStringSubmatch(e.Sentence)
+	if found == nil || found[2] != found[4] {
+		t.Errorf("%s: the sentence does not say what is proven: %s", e.Candidate.Version, e.Sentence)
+		return
+	}
+	proven, err1 := strconv.ParseFloat(found[1], 64)
+	margin, err2 := strconv.ParseFloat(found[3], 64)
+	if err1 != nil || err2 != nil || proven*margin < 0 || math.Abs(proven) < math.Abs(margin) {
+		t.Errorf("%s: what is proven is not beyond the margin: %s", e.Candidate.Version, e.Sentence)
 	}
 }

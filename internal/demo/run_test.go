@@ -72,6 +72,7 @@ func TestAVersionThatFailsIsRolledBackByItsErrors(t *testing.T) {
 	if e.Phase != client.RolledBack || e.Gate != "error_rate" || e.Stage >= 100 {
 		t.Errorf("%s by %q at %v%%", e.Phase, e.Gate, e.Stage)
 	}
+	saysWhatIsProven(t, e)
 	if e.Requests < 1 || e.Units != e.Requests || uint64(e.Requests) != e.Arrived {
 		t.Errorf("exposed %d requests and %d units by Belay's count, %d by the server's", e.Requests, e.Units, e.Arrived)
 	}

@@ -46,6 +46,9 @@ func playSeed(t *testing.T, seed uint64) Result {
 		}
 		if err == nil {
 			t.Logf("seed %d: %s", seed, brief(result))
+			for _, e := range result.Endings {
+				saysWhatIsProven(t, e)
+			}
 			return result
 		}
 		if !result.Busy || result.Failed > 0 || attempt == repeats {
