@@ -54,7 +54,8 @@
 //
 // LogERatio is exact for independent events when the exposure ratio is known,
 // and asymptotic with realised exposures, with a dispersion other than 1 and
-// with an estimated quantile threshold. LogEBernoulli and LogESRM are exact.
+// with an estimated quantile threshold. LogEBernoulli (without dispersion) and
+// LogESRM are exact.
 // LogEDiff is asymptotic in the baseline's counts. The tests of this package
 // check the exact parts by enumeration and the others by simulation.
 package stats
