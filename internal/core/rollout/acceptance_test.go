@@ -73,7 +73,7 @@ const fourGates = `
 // error rates promise anything about.
 func TestACandidateAtEveryMarginIsNeitherRolledBackNorPromoted(t *testing.T) {
 	t.Parallel()
-	p, n := ramp(t, fourGates), reps(100)
+	p, n := ramp(t, fourGates), reps(80)
 	rolledBack, promoted := 0, 0
 	for seed := range uint64(n) {
 		s := simulation{
@@ -94,7 +94,7 @@ func TestACandidateAtEveryMarginIsNeitherRolledBackNorPromoted(t *testing.T) {
 
 func TestACandidateWithOneHarmAtItsMarginIsNotPromoted(t *testing.T) {
 	t.Parallel()
-	p, n := ramp(t, fourGates), reps(30)
+	p, n := ramp(t, fourGates), reps(20)
 	for name, candidate := range map[string]behaviour{
 		"errors":  {wrong: 0.06, fails: 0.024, rejects: 0.01},
 		"refusal": {wrong: 0.06, fails: 0.02, rejects: 0.02},

@@ -115,3 +115,30 @@ func BenchmarkDecide(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkTick judges and decides upon a hundred rollouts of five gates and five
+// stages after one more second of traffic, one after another. The target is
+// 50 ms on two cores, which the control loop shares out; here it is one.
+func BenchmarkTick(b *testing.B) {
+	for name, clustered := range map[string]bool{"requests": false, "units": true} {
+		b.Run(name, func(b *testing.B) {
+			in := benchScene(clustered)
+			r := rand.New(rand.NewPCG(3, 4))
+			prev := make([][]gate.Judgement, 100)
+			for i := range prev {
+				prev[i] = Judge(in.Plan, in.State, in.Evidence, nil)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				tickBench(&in, r)
+				for i := range prev {
+					prev[i] = Judge(in.Plan, in.State, in.Evidence, prev[i])
+					in.Judgements = prev[i]
+					if d := Decide(in); d.Kind != KindHold {
+						b.Fatalf("%s: %s", d.Kind, d.Sentence)
+					}
+				}
+			}
+		})
+	}
+}

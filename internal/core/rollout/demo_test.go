@@ -12,7 +12,7 @@ import (
 )
 
 var (
-	demoSeeds  = flag.Int("demo.seeds", 100, "how often each version of the demo is simulated")
+	demoSeeds  = flag.Int("demo.seeds", 0, "how often each version of the demo is simulated; 0 takes a number that suits a quick test")
 	demoPolicy = flag.String("demo.policy", "", "a file with another policy for the simulated demo")
 	demoRate   = flag.Float64("demo.rate", 800, "requests per second of the simulated demo")
 	demoNoise  = flag.Duration("demo.noise", 300*time.Microsecond, "mean of what sockets add to a latency")
@@ -114,7 +114,7 @@ func TestEveryVersionOfTheDemoEndsAsItShould(t *testing.T) {
 			p := demoPlan(t)
 			var all []ending
 			wrong := 0
-			for seed := range uint64(*demoSeeds) {
+			for seed := range uint64(seeds()) {
 				s := simulation{plan: &p, baseline: demoV1, candidate: tt.is, rate: *demoRate, noise: *demoNoise, hiccups: *demoHiccup, labels: time.Second, limit: 3 * time.Minute}
 				e := s.run(seed)
 				all = append(all, e)
@@ -129,6 +129,17 @@ func TestEveryVersionOfTheDemoEndsAsItShould(t *testing.T) {
 			}
 		})
 	}
+}
+
+// seeds is how often each version is simulated.
+func seeds() int {
+	switch {
+	case *demoSeeds > 0:
+		return *demoSeeds
+	case testing.Short():
+		return 10
+	}
+	return 50
 }
 
 // summary writes a row of the table of simulated endings.

@@ -130,7 +130,7 @@ func TestUnitsThatReturnDoNotInflateTheEvidence(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			byUnit, byRequest := stickyPlan(t, "header:X-User"), stickyPlan(t, "request")
-			n, failed, naive := reps(60), make([]int, len(stickyGates)), make([]int, len(stickyGates))
+			n, failed, naive := reps(40), make([]int, len(stickyGates)), make([]int, len(stickyGates))
 			for seed := range uint64(n) {
 				a, b := sticky(c.draw(seed), byUnit, byRequest)
 				for i := range stickyGates {
