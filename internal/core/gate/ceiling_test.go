@@ -65,8 +65,10 @@ func TestAGateWithoutLimitsJudgesNothing(t *testing.T) {
 func TestSuccessesAloneNeverPass(t *testing.T) {
 	t.Parallel()
 	rare := Gate{Name: "outcome:bought", Kind: Rate, Series: 2, Outcome: true, Method: Ratio, Worse: stats.Down, Margin: -0.05, Slope: 1, Share: 1}
-	least := Gate{Name: "outcome:correct", Kind: Rate, Series: 2, Outcome: true, Method: None, Worse: stats.Up, Slope: 1, Share: 1,
-		Ceilings: []Ceiling{{Limit: 0.1, Complement: true, Text: "min 90%"}}}
+	least := Gate{
+		Name: "outcome:correct", Kind: Rate, Series: 2, Outcome: true, Method: None, Worse: stats.Up, Slope: 1, Share: 1,
+		Ceilings: []Ceiling{{Limit: 0.1, Complement: true, Text: "min 90%"}},
+	}
 	for name, g := range map[string]Gate{"difference": correct(), "rare": rare, "min": least} {
 		w := newWorld(false, 0)
 		w.outcomes(0, split.Baseline, 5000, 5000)

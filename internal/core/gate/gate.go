@@ -119,10 +119,14 @@ type Ceiling struct {
 func (g *Gate) Guards() bool { return !g.Info && !g.Holds }
 
 // failPrior is the prior of the fail side: half-normal scales around a
-// log-ratio of 0.5, or around the margin itself for differences.
+// log-ratio of 0.5, around 0.1 for rare successes, which change by less, or
+// around the margin itself for differences (STATISTICS 3.1).
 func (g *Gate) failPrior() stats.Prior {
-	if g.Method == Difference {
+	switch {
+	case g.Method == Difference:
 		return stats.Prior3(g.Margin)
+	case g.Worse == stats.Down:
+		return stats.Prior3(0.1)
 	}
 	return stats.Prior3(0.5)
 }
@@ -133,7 +137,7 @@ func (g *Gate) passPrior() stats.Prior {
 	switch {
 	case g.Method == Difference:
 		return stats.Prior3(g.Margin)
-	case g.Kind == Quantile || g.Method == Ignore:
+	case g.Kind == Quantile:
 		return stats.Prior3(0.5)
 	}
 	return stats.Prior3(math.Abs(math.Log1p(g.Margin)))

@@ -411,3 +411,28 @@ func TestMarginsReadAsWritten(t *testing.T) {
 		}
 	}
 }
+
+// The scales are those of STATISTICS 3.1 and 3.12; they decide how soon a verdict
+// comes, and must not change while a rollout runs.
+func TestPriorsByKindOfGate(t *testing.T) {
+	t.Parallel()
+	bought := Gate{Method: Ratio, Worse: stats.Down, Margin: -0.05, Outcome: true}
+	for name, tt := range map[string]struct {
+		gate       Gate
+		fail, pass float64
+	}{
+		"ratio":        {errorRatio(), 0.5, math.Log1p(0.2)},
+		"ignore":       {errorIgnore(), 0.5, math.Log1p(0.2)},
+		"quantile":     {latencyP99(), 0.5, 0.5},
+		"difference":   {errorDifference(), 0.01, 0.01},
+		"success":      {correct(), 0.04, 0.04},
+		"rare success": {bought, 0.1, -math.Log1p(-0.05)},
+	} {
+		if got := tt.gate.failPrior(); got != stats.Prior3(tt.fail) {
+			t.Errorf("%s, fail side: %v", name, got)
+		}
+		if got := tt.gate.passPrior(); got != stats.Prior3(tt.pass) {
+			t.Errorf("%s, pass side: %v", name, got)
+		}
+	}
+}
