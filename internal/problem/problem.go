@@ -84,8 +84,7 @@ func CodeOf(err error) Code {
 	if err == nil {
 		return ""
 	}
-	var c Coder
-	if errors.As(err, &c) {
+	if c, ok := errors.AsType[Coder](err); ok {
 		return c.ProblemCode()
 	}
 	return Internal

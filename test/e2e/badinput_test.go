@@ -267,7 +267,7 @@ func postAs(t *testing.T, actor, url, kind, body string) (int, string) {
 	if actor != "" {
 		req.Header.Set("Belay-Actor", actor)
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := patient.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -73,7 +73,7 @@ func (c *callers) pace(every time.Duration) {
 
 func (c *callers) one(user string) {
 	c.sent.Add(1)
-	req, err := http.NewRequest(http.MethodPost, c.url, strings.NewReader(body)) //nolint:noctx // Bounded by the client below.
+	req, err := http.NewRequest(http.MethodPost, c.url, strings.NewReader(body))
 	if err != nil {
 		c.fail(err.Error())
 		return

@@ -236,7 +236,7 @@ type reading struct{ version, read, token string }
 // ask sends one request; nil if it had no good answer.
 func (c *digitCallers) ask(body []byte) *reading {
 	c.sent.Add(1)
-	resp, err := c.via.Post(c.url, "application/json", bytes.NewReader(body)) //nolint:noctx // Bounded by the client.
+	resp, err := c.via.Post(c.url, "application/json", bytes.NewReader(body))
 	if err != nil {
 		c.fail(err.Error())
 		return nil
@@ -327,7 +327,7 @@ func mlserver(t *testing.T, version string) string {
 		t.Fatal(err)
 	}
 	var said bytes.Buffer
-	cmd := exec.Command(filepath.Join(example, "serve.sh"), version, port) //nolint:noctx // It ends with the test.
+	cmd := exec.Command(filepath.Join(example, "serve.sh"), version, port)
 	cmd.Stdout, cmd.Stderr = &said, &said
 	cmd.WaitDelay = time.Second
 	if err := cmd.Start(); err != nil {
@@ -351,7 +351,7 @@ func mlserver(t *testing.T, version string) string {
 			t.Fatalf("MLServer ended (%v):\n%s", err, said.String())
 		default:
 		}
-		resp, err := http.Get("http://" + addr + "/v2/models/digits/ready") //nolint:noctx // A look at a local server.
+		resp, err := patient.Get("http://" + addr + "/v2/models/digits/ready")
 		if err == nil {
 			_ = resp.Body.Close()
 			if resp.StatusCode == http.StatusOK {

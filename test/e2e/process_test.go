@@ -58,7 +58,7 @@ func serve(spec []string) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	fmt.Println("ready")
+	fmt.Fprintln(os.Stdout, "ready")
 	err = a.Wait(ctx)
 	if stopped := a.Stop(ctx); err != nil || stopped != nil {
 		fmt.Fprintln(os.Stderr, err, stopped)
@@ -113,7 +113,7 @@ func freeAddr(t *testing.T) string {
 // start starts the process and waits until it is ready.
 func (s *server) start() {
 	s.t.Helper()
-	s.cmd = exec.Command(os.Args[0]) //nolint:noctx // It is killed by the test, never by a context.
+	s.cmd = exec.Command(os.Args[0])
 	s.cmd.Env = append(os.Environ(), serverEnv+"="+strings.Join([]string{s.data, s.traffic, s.admin}, ","))
 	s.cmd.Stderr = os.Stderr
 	if s.prepare != nil {
@@ -251,3 +251,6 @@ func transport(t *testing.T) *http.Transport {
 	t.Cleanup(tr.CloseIdleConnections)
 	return tr
 }
+
+// patient sends single requests.
+var patient = &http.Client{Timeout: 20 * time.Second}

@@ -167,8 +167,9 @@ func (g *Gate) MarginText() string {
 		return g.Ceilings[0].Text
 	case Difference:
 		return g.differenceText()
+	default:
+		return Percent(g.Margin)
 	}
-	return Percent(g.Margin)
 }
 
 func (g *Gate) differenceText() string {

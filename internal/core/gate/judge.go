@@ -164,8 +164,9 @@ func (g *Gate) logFail(c stats.Counts, x float64) float64 {
 		return c.LogEDiff(x, g.Slope, stats.Up, g.failPrior())
 	case Ignore:
 		return c.LogEIgnoreFail(x, g.Level, g.failPrior())
+	default:
+		return c.LogERatio(x, g.Worse, g.failPrior())
 	}
-	return c.LogERatio(x, g.Worse, g.failPrior())
 }
 
 // logPass is the e-value against "at or beyond the margin x".
@@ -175,8 +176,9 @@ func (g *Gate) logPass(c stats.Counts, x float64) float64 {
 		return c.LogEDiff(x, g.Slope, stats.Down, g.passPrior())
 	case Ignore:
 		return c.LogEIgnorePass(x, g.Level, g.passPrior())
+	default:
+		return c.LogERatio(x, -g.Worse, g.passPrior())
 	}
-	return c.LogERatio(x, -g.Worse, g.passPrior())
 }
 
 // logCeilings is the mean e-value of the ceilings against "at most the limit"

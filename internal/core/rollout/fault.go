@@ -130,6 +130,7 @@ func (d *deciding) onFault(reason Reason) spec.OnFault {
 		return d.Plan.Faults.SampleRatio
 	case ReasonNoTraffic, ReasonCandidateSilent:
 		return d.Plan.Faults.NoTraffic
+	default:
+		return spec.FaultHold
 	}
-	return spec.FaultHold
 }

@@ -121,7 +121,7 @@ func decodeCanonical(data []byte, v reflect.Value) error {
 	if v.Type() == reflect.TypeFor[time.Duration]() {
 		return decodeDuration(data, v)
 	}
-	if _, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
+	if _, ok := reflect.TypeAssert[encoding.TextUnmarshaler](v.Addr()); ok {
 		return json.Unmarshal(data, v.Addr().Interface())
 	}
 	switch v.Kind() {

@@ -244,5 +244,6 @@ func (c *checker) checkStage(path string, s Stage) {
 		if empty(c, path+".run", s.Run) {
 			c.report(path+".run", "the command is empty", "write its words")
 		}
+	case CheckContract: // It needs nothing.
 	}
 }

@@ -17,8 +17,10 @@ import (
 func Parse(name string, data []byte) (File, []Warning, error) {
 	roots, problems := document.Read(name, data)
 	if len(roots) == 0 && len(problems) == 0 {
-		problems = Problems{{File: name, Line: 1, Column: 1, Message: "the file is empty",
-			Hint: "write a document of kind Model, Policy or Rollout"}}
+		problems = Problems{{
+			File: name, Line: 1, Column: 1, Message: "the file is empty",
+			Hint: "write a document of kind Model, Policy or Rollout",
+		}}
 	}
 	p := &fileParser{name: name, problems: problems}
 	for _, root := range roots {

@@ -342,12 +342,18 @@ func TestResolveRefuses(t *testing.T) {
 		docs []string
 		want string
 	}{
-		"a policy that nobody knows": {[]string{modelDoc(""), rolloutDoc("  policy: standart\n")},
-			`test.yaml:14:11: spec.policy: no policy named "standart"; did you mean "standard"?`},
-		"a policy that extends what nobody knows": {[]string{modelDoc(""), policyDoc("a", "  extends: tier-9\n"), rolloutDoc("  policy: a\n")},
-			`test.yaml:12:12: spec.extends: no policy named "tier-9"; apply the policy first, or write one of fast, standard, cautious`},
-		"another model": {[]string{other, rolloutDoc("")},
-			`test.yaml:12:10: spec.model: the rollout is for "fraud", not for "other"; write the model's name`},
+		"a policy that nobody knows": {
+			[]string{modelDoc(""), rolloutDoc("  policy: standart\n")},
+			`test.yaml:14:11: spec.policy: no policy named "standart"; did you mean "standard"?`,
+		},
+		"a policy that extends what nobody knows": {
+			[]string{modelDoc(""), policyDoc("a", "  extends: tier-9\n"), rolloutDoc("  policy: a\n")},
+			`test.yaml:12:12: spec.extends: no policy named "tier-9"; apply the policy first, or write one of fast, standard, cautious`,
+		},
+		"another model": {
+			[]string{other, rolloutDoc("")},
+			`test.yaml:12:10: spec.model: the rollout is for "fraud", not for "other"; write the model's name`,
+		},
 	} {
 		f := parse(t, tt.docs...)
 		_, _, err := spec.Resolve(f.Models[0], f.Rollouts[0], known(f))

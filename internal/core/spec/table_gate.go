@@ -13,37 +13,53 @@ var gateShape = &field.Shape{
 	Fields: []field.Field{
 		field.Set("metric", metricType, func(g *Gate) *string { return &g.Metric }, field.Meta{
 			Doc:      "What is measured: error_rate, client_error_rate, latency_pNN, ttft_pNN, itl_pNN, tokens_per_second, completion_tokens, memory, outcome:NAME; agreement at a shadow stage, accuracy at a dataset check; with a source, any name.",
-			Required: true, Example: "latency_p99"}),
+			Required: true, Example: "latency_p99",
+		}),
 		field.Set("kind", field.OneOf(KindRate, KindMean, KindQuantile, KindGauge), func(g *Gate) *MetricKind { return &g.Kind }, field.Meta{
-			Doc: "What the metric is, statistically. It is known for all metrics but outcomes and those with a source.", Computed: "rate for an outcome, gauge with a source", Example: "mean"}),
+			Doc: "What the metric is, statistically. It is known for all metrics but outcomes and those with a source.", Computed: "rate for an outcome, gauge with a source", Example: "mean",
+		}),
 		field.Set("source", field.OneOf(SourceScrape, SourcePrometheus, SourceSQL), func(g *Gate) *MetricSource { return &g.Source }, field.Meta{
-			Doc: "Where the metric comes from, if not from the router or from reported outcomes.", Example: "scrape"}),
+			Doc: "Where the metric comes from, if not from the router or from reported outcomes.", Example: "scrape",
+		}),
 		field.Set("query", lineType, func(g *Gate) *string { return &g.Query }, field.Meta{
-			Doc: "What to ask the source.", Example: "process_resident_memory_bytes"}),
+			Doc: "What to ask the source.", Example: "process_resident_memory_bytes",
+		}),
 		field.Opt("maxIncrease", marginType, func(g *Gate) **Margin { return &g.MaxIncrease }, field.Meta{
-			Doc: "How much larger than the baseline's the metric may be: 20% is relative, 0.5pp a difference of percentage points.", Example: "20%"}),
+			Doc: "How much larger than the baseline's the metric may be: 20% is relative, 0.5pp a difference of percentage points.", Example: "20%",
+		}),
 		field.Opt("maxDecrease", marginType, func(g *Gate) **Margin { return &g.MaxDecrease }, field.Meta{
-			Doc: "How much smaller than the baseline's the metric may be.", Example: "5%"}),
+			Doc: "How much smaller than the baseline's the metric may be.", Example: "5%",
+		}),
 		field.Opt("max", boundType, func(g *Gate) **Bound { return &g.Max }, field.Meta{
-			Doc: "The ceiling of the metric, whatever the baseline does.", Example: "800ms"}),
+			Doc: "The ceiling of the metric, whatever the baseline does.", Example: "800ms",
+		}),
 		field.Opt("min", boundType, func(g *Gate) **Bound { return &g.Min }, field.Meta{
-			Doc: "The floor of the metric, whatever the baseline does.", Example: "99%"}),
+			Doc: "The floor of the metric, whatever the baseline does.", Example: "99%",
+		}),
 		field.Opt("ignoreBelow", field.Inside(percentType, "0%", "100%"), func(g *Gate) **Fraction { return &g.IgnoreBelow }, field.Meta{
-			Doc: "The level of a rate under which an increase does not matter.", Example: "0.1%"}),
+			Doc: "The level of a rate under which an increase does not matter.", Example: "0.1%",
+		}),
 		field.Opt("expect", field.Inside(percentType, "0%", "100%"), func(g *Gate) **Fraction { return &g.Expect }, field.Meta{
-			Doc: "The level of a rate that is expected of the baseline. It fixes the statistical procedure before the rollout starts.", Example: "5%"}),
+			Doc: "The level of a rate that is expected of the baseline. It fixes the statistical procedure before the rollout starts.", Example: "5%",
+		}),
 		field.Set("per", field.OneOf(PerReport, PerExposure), func(g *Gate) *Per { return &g.Per }, field.Meta{
 			Doc:      "What the rate of an outcome is counted over: report counts reported outcomes, exposure all exposed units (for applications that report successes only).",
-			Computed: "report", Example: "exposure"}),
+			Computed: "report", Example: "exposure",
+		}),
 		field.Opt("horizon", field.Between(durationType, "1s", "90d"), func(g *Gate) **time.Duration { return &g.Horizon }, field.Meta{
-			Doc: "The age at which an outcome is complete. A gate whose horizon is longer than the dwell of a stage must say `from`.", Computed: "outcomes count as they come", Example: "24h"}),
+			Doc: "The age at which an outcome is complete. A gate whose horizon is longer than the dwell of a stage must say `from`.", Computed: "outcomes count as they come", Example: "24h",
+		}),
 		field.Opt("from", field.Between(weightType, "0.01%", "100%"), func(g *Gate) **Weight { return &g.From }, field.Meta{
-			Doc: "The weight of the stage at which the gate begins; it is off before.", Computed: "the first stage", Example: "50%"}),
+			Doc: "The weight of the stage at which the gate begins; it is off before.", Computed: "the first stage", Example: "50%",
+		}),
 		field.Set("require", field.OneOf(NoHarm, WithinMargin), func(g *Gate) *Requirement { return &g.Require }, field.Meta{
-			Doc: "The most that a stage may ask of this gate. no-harm makes it a guard only, never a condition of promotion.", Default: "within-margin", Example: "no-harm"}),
+			Doc: "The most that a stage may ask of this gate. no-harm makes it a guard only, never a condition of promotion.", Default: "within-margin", Example: "no-harm",
+		}),
 		field.Set("role", field.OneOf(RoleGate, RoleInfo), func(g *Gate) *Role { return &g.Role }, field.Meta{
-			Doc: "Whether the gate decides. info is shown and never decides.", Default: "gate", Example: "info"}),
+			Doc: "Whether the gate decides. info is shown and never decides.", Default: "gate", Example: "info",
+		}),
 		field.Set("onFail", field.OneOf(OnFailRollback, OnFailHold), func(g *Gate) *OnFail { return &g.OnFail }, field.Meta{
-			Doc: "What a proven harm does.", Default: "rollback", Example: "hold"}),
+			Doc: "What a proven harm does.", Default: "rollback", Example: "hold",
+		}),
 	},
 }

@@ -330,8 +330,13 @@ func TestOnlyNamesKindsOfStagesThatExist(t *testing.T) {
 	t.Parallel()
 	known := []string{}
 	for _, s := range []Stage{
-		{Weight: new(Weight(1))}, {Shadow: new(Weight(1))}, {Check: CheckContract}, {Check: CheckDataset},
-		{Check: CheckLoad}, {Check: CheckReplay}, {Check: CheckCommand},
+		{Weight: new(Weight(1))},
+		{Shadow: new(Weight(1))},
+		{Check: CheckContract},
+		{Check: CheckDataset},
+		{Check: CheckLoad},
+		{Check: CheckReplay},
+		{Check: CheckCommand},
 	} {
 		known = append(known, stageName(&s))
 	}

@@ -70,6 +70,7 @@ func (n *Node) Plain() any {
 			return v
 		}
 		return n.Text
+	case Null:
 	}
 	return nil
 }

@@ -42,8 +42,10 @@ func Read(name string, data []byte) ([]*Node, Problems) {
 	}
 	chunks := splitDocuments(text)
 	if len(chunks) > maxDocuments {
-		return nil, Problems{{File: name, Message: fmt.Sprintf("the file has %d documents, more than %d", len(chunks), maxDocuments),
-			Hint: "split it into several files"}}
+		return nil, Problems{{
+			File: name, Message: fmt.Sprintf("the file has %d documents, more than %d", len(chunks), maxDocuments),
+			Hint: "split it into several files",
+		}}
 	}
 	var roots []*Node
 	tokens, size := 0, 0
@@ -200,6 +202,7 @@ func (r *reader) bounded(tokens token.Tokens) bool {
 			columns = nested(columns, column, flow)
 		case token.SequenceEntryType, token.MappingKeyType:
 			columns = nested(columns, column, flow)
+		default: // The others nest nothing.
 		}
 		if len(columns)+max(0, flow) > maxDepth {
 			r.report(r.place(tk), "check the brackets and the indentation", "the document is nested deeper than %d levels", maxDepth)

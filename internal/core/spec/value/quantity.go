@@ -257,6 +257,7 @@ func (b Bound) String() string {
 				return strconv.FormatFloat(n, 'f', -1, 64) + u.name
 			}
 		}
+	case BoundNumber: // It has no unit to write.
 	}
 	return strconv.FormatFloat(b.Value, 'f', -1, 64)
 }

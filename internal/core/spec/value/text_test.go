@@ -26,7 +26,8 @@ func TestTexts(t *testing.T) {
 		"lines":      {value.ParseLine, []string{"a b", "ä", "$(x)"}, []string{"", " ", "a\nb", "a\x00", strings.Repeat("a", 4097)}},
 		"metrics":    {value.ParseMetric, []string{"error_rate", "outcome:x", "latency_p99.9", "9x"}, []string{"", "_a", "a b", "ä", strings.Repeat("a", 129)}},
 		"URLs": {
-			value.ParseURL, []string{"http://a", "https://a.b:8443/c", "http://[::1]:80", "http://127.0.0.1:1/"},
+			value.ParseURL,
+			[]string{"http://a", "https://a.b:8443/c", "http://[::1]:80", "http://127.0.0.1:1/"},
 			[]string{"", "a", "a:80", "http://", "ftp://a", "http://a:0", "http://a:65536", "http://u@a", "http://a?b", "http://a?", "http://a#", "http://a b", "http:///a", "HTTP//a", "http://a/" + strings.Repeat("a", 2048)},
 		},
 		"endpoints": {value.ParseEndpoint, []string{"http://{model}-{version}.{environment}:80/x", "http://a:{version}"}, []string{"", "http://a", "{version}", "http://{version}{x}", "http://{version", "ftp://{version}"}},

@@ -57,6 +57,7 @@ func ParseUnit(s string) (Unit, error) {
 			return Unit{}, f
 		}
 		return u, nil
+	case UnitRequest: // It has no key.
 	}
 	if near := Nearest(kind, []string{"header", "cookie", "query", "json"}); near != "" {
 		return Unit{}, Faultf("did you mean "+Quote(near+":"+key)+"?", "%s is not a source of units", Quote(s))
