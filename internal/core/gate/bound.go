@@ -216,14 +216,15 @@ func (g *Gate) Levels(v View, j *Judgement) Bound {
 		return b
 	}
 	b.Baseline, b.Candidate = g.rateLevels(&j.Sample)
-	switch {
-	case g.Method == Difference && g.Slope == 1:
-		b.Estimate = b.Candidate - b.Baseline
-	case g.Method == Difference:
-		b.Estimate = b.Candidate/b.Baseline - 1
-	default:
-		b.Estimate = math.Expm1(j.Sample.countsWith(1).RatioMLE())
+	c := j.Sample.countsWith(1)
+	if g.Method == Difference {
+		// The most likely shift common to the strata, which the bounds enclose;
+		// the plain difference of the levels may lie outside them when a stratum
+		// has few requests on one arm.
+		b.Estimate = g.change(c.DiffMLE(g.Slope), b.Baseline)
+		return b
 	}
+	b.Estimate = math.Expm1(c.RatioMLE())
 	return b
 }
 
