@@ -185,12 +185,14 @@ func (l *Ledger) closeOver(ctx context.Context, now time.Time) {
 	}
 }
 
-// close drops a book, and what the store kept only for it.
+// close drops a book, and what the store kept only for it. Dropping goes on
+// where it stopped, so what takes longer than its time is tried again.
 func (l *Ledger) close(ctx context.Context, b *book) {
 	ctx, cancel := context.WithTimeout(ctx, flushTimeout)
 	defer cancel()
 	if err := l.Forget(ctx, b.account.ID); err != nil {
-		l.log.WarnContext(ctx, "outcome ids of an ended rollout stay in the store", "rollout", b.account.Name, "err", err)
+		l.log.WarnContext(ctx, "outcome ids of an ended rollout are still in the store; trying again", "rollout", b.account.Name, "err", err)
+		return
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
