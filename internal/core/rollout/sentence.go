@@ -251,7 +251,7 @@ func (d *deciding) progress(i int) string {
 	if j.Reason == gate.OnlySuccesses {
 		return "undecided: no failure was ever reported on either arm; report failures too (value 0)"
 	}
-	return fmt.Sprintf("not proven within %s yet: e-value %.3g of %.3g", d.Plan.Gates[i].MarginText(), math.Exp(min(j.LogPass, 600)), 1/d.Plan.Alpha)
+	return fmt.Sprintf("not proven within %s yet: e-value %s of %s", d.Plan.Gates[i].MarginText(), eValue(j.LogPass), eValue(-math.Log(d.Plan.Alpha)))
 }
 
 func (d *deciding) undecidedSentence(i int) string {
@@ -270,7 +270,7 @@ func (d *deciding) notAtWeightSentence() string {
 }
 
 func (d *deciding) sampleRatioSentence() string {
-	return fmt.Sprintf(" at %s: units reach the arms at another ratio than asked (e-value %.3g): the comparison cannot be trusted until the cause is found.", d.at(), math.Exp(min(d.sampleRatio(), 600)))
+	return fmt.Sprintf(" at %s: units reach the arms at another ratio than asked (e-value %s): the comparison cannot be trusted until the cause is found.", d.at(), eValue(d.sampleRatio()))
 }
 
 func (d *deciding) noTrafficSentence() string {

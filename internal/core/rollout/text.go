@@ -45,6 +45,18 @@ func plain(x float64) string {
 	return strings.TrimSuffix(fmt.Sprintf("%.1f", p), ".0") + "%"
 }
 
+// eValue writes an e-value given its logarithm. Beyond a million it is all the
+// same.
+func eValue(logE float64) string {
+	if logE > math.Log(1e6) {
+		return "over 1,000,000"
+	}
+	if e := math.Exp(logE); e >= 100 {
+		return count(e)
+	}
+	return fmt.Sprintf("%.2g", math.Exp(logE))
+}
+
 // seconds writes a latency.
 func seconds(s float64) string {
 	switch {
