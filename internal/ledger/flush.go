@@ -15,10 +15,14 @@ const (
 	flushEvery   = 500 * time.Millisecond
 	flushAfter   = time.Second
 	flushTimeout = 10 * time.Second
-	// forgetEvery is how often the ids of a long rollout are cut to the newest.
-	forgetEvery = time.Hour
+	// forgetEvery is how often the ids of a long rollout are cut to the newest:
+	// often enough that a slice drops more than comes in.
+	forgetEvery = 30 * time.Second
 	// keepOutcomes is how many outcome ids are kept of a running rollout.
-	keepOutcomes = 10_000_000
+	keepOutcomes = 4_000_000
+	// forgetSlice bounds one go at dropping what is not needed, so that evidence is
+	// flushed in time all the while. Dropping goes on where it stopped.
+	forgetSlice = time.Second
 )
 
 // run flushes until ctx ends.
@@ -185,13 +189,13 @@ func (l *Ledger) closeOver(ctx context.Context, now time.Time) {
 	}
 }
 
-// close drops a book, and what the store kept only for it. Dropping goes on
-// where it stopped, so what takes longer than its time is tried again.
+// close drops a book, and what the store kept only for it, at once or in
+// several goes.
 func (l *Ledger) close(ctx context.Context, b *book) {
-	ctx, cancel := context.WithTimeout(ctx, flushTimeout)
+	ctx, cancel := context.WithTimeout(ctx, forgetSlice)
 	defer cancel()
 	if err := l.Forget(ctx, b.account.ID); err != nil {
-		l.log.WarnContext(ctx, "outcome ids of an ended rollout are still in the store; trying again", "rollout", b.account.Name, "err", err)
+		l.log.DebugContext(ctx, "outcome ids of an ended rollout are still in the store; trying again", "rollout", b.account.Name, "err", err)
 		return
 	}
 	l.mu.Lock()
@@ -207,9 +211,11 @@ func (l *Ledger) close(ctx context.Context, b *book) {
 
 // cutIDs bounds the outcome ids of running rollouts.
 func (l *Ledger) cutIDs(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, forgetSlice)
+	defer cancel()
 	for _, b := range l.all() {
 		if err := l.store.Forget(ctx, b.account.ID, keepOutcomes); err != nil {
-			l.log.WarnContext(ctx, "old outcome ids stay in the store", "rollout", b.account.Name, "err", err)
+			l.log.DebugContext(ctx, "old outcome ids stay in the store", "rollout", b.account.Name, "err", err)
 		}
 	}
 }
