@@ -46,9 +46,10 @@ func serve(b *testing.B, program, data string) *served {
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
 		name, url, _ := strings.Cut(lines.Text(), " ")
-		if name == "traffic" {
+		switch name {
+		case "traffic":
 			s.traffic = url
-		} else if name == "admin" {
+		case "admin":
 			s.admin = url
 			return s
 		}

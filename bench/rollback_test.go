@@ -189,7 +189,7 @@ func startLoad(url string, rate int) *load {
 }
 
 func (l *load) send(n int64) error {
-	req, err := http.NewRequest(http.MethodPost, l.url, bytes.NewReader([]byte(body))) //nolint:noctx // Bounded by the client.
+	req, err := http.NewRequest(http.MethodPost, l.url, bytes.NewReader([]byte(body)))
 	if err != nil {
 		return err
 	}
