@@ -4,10 +4,12 @@ import (
 	"bufio"
 	"fmt"
 	"maps"
+	"math"
 	"net"
 	"net/http"
 	"os"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -145,6 +147,64 @@ func TestNeverAComparisonBiasedByAChangeOfWeight(t *testing.T) {
 	if g.Verdict == client.Fail || g.Bound != nil && g.Bound.Lower != nil && *g.Bound.Lower > 0.2 {
 		t.Errorf("the gate says %s: %+v", g.Verdict, g.Bound)
 	}
+}
+
+// One user of the candidate sends as much as all others together, and whatever
+// he sends fails, on either version. Request by request the candidate would have
+// hundreds of errors against none; but it is one user.
+func TestNeverEvidenceInflatedByAStickyUser(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	var poisoned atomic.Value
+	poisoned.Store("")
+	answers := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("X-User-Id") == poisoned.Load() {
+			w.WriteHeader(http.StatusInternalServerError)
+		}
+	})
+	baseline := fakemodel.Start(t, fakemodel.Options{Version: "v1", Handler: answers})
+	candidate := fakemodel.Start(t, fakemodel.Options{Version: "v2", Handler: answers})
+	s.apply(strings.Replace(files(baseline, time.Hour), "  unit:", "  protocol: http\n  route: {pathPrefix: /m}\n  unit:", 1))
+	url := "http://" + s.traffic + "/m"
+	call(t, url, 200, 200)
+	s.apply(plan("r", candidate, "    - {weight: 50%, dwell: 1h}\n    - {weight: 100%, dwell: 1h, holdback: 1%}\n", "    - {metric: error_rate, maxIncrease: 5pp}\n"))
+	s.wait("r", 20*time.Second, func(r client.Rollout) bool { return r.Exposure.Requests > 200 })
+
+	via := transport(t)
+	user := ""
+	for i := 0; user == ""; i++ {
+		if name := fmt.Sprint("poison-", i); ask(t, via, url, name) == "candidate" {
+			user = name
+		}
+	}
+	poisoned.Store(user)
+	for range 600 {
+		ask(t, via, url, user)
+	}
+	r := s.wait("r", 20*time.Second, func(r client.Rollout) bool { return r.Gates[0].Total.CandidateEvents >= 600 })
+	time.Sleep(2 * time.Second)
+	if r = s.status("r"); r.Phase != client.Progressing || r.Gates[0].Verdict == client.Fail {
+		t.Errorf("%s, %s: %s", r.Phase, r.Gates[0].Verdict, sentence(r))
+	}
+	t.Logf("%.0f of %.0f candidate requests failed, %.0f of %.0f of the baseline: %s, e-value %.2g",
+		r.Gates[0].Total.CandidateEvents, r.Gates[0].Total.CandidateExposures, r.Gates[0].Total.BaselineEvents, r.Gates[0].Total.BaselineExposures,
+		r.Gates[0].Verdict, math.Exp(r.Gates[0].LogFail))
+}
+
+// ask sends a request in somebody's name and returns the arm that took it.
+func ask(t *testing.T, via *http.Transport, url, user string) string {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("X-User-Id", user)
+	resp, err := via.RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	return resp.Header.Get("Belay-Arm")
 }
 
 // A rollout that no gate would roll back says so wherever it is shown.
