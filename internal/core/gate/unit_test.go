@@ -163,3 +163,19 @@ func TestStrataOfAStageMultiplyOnlyWhereTheirUnitsAreOthers(t *testing.T) {
 		t.Errorf("other requests in three strata: log e-value %.2f, in one %.2f", got, one)
 	}
 }
+
+// Requests of the warm-up have no latency, and an edge must not rest on the few
+// that come after it.
+func TestTheWarmUpFreezesNoEdges(t *testing.T) {
+	t.Parallel()
+	w := newWorld(true, 0)
+	w.crowdOf(0, split.Baseline, 2*evidence.FreezeAfter)
+	w.latencies(0, split.Baseline, evidence.FreezeAfter-1, lognormal(1))
+	if w.ev.Strata[0].Freeze(&w.layout) {
+		t.Error("frozen one latency too early")
+	}
+	w.latencies(0, split.Baseline, 1, lognormal(1))
+	if !w.ev.Strata[0].Freeze(&w.layout) {
+		t.Error("not frozen when there are enough")
+	}
+}

@@ -12,7 +12,7 @@ import (
 // out of a final phase.
 func Decide(in Input) Decision {
 	d := &deciding{Input: in, next: in.State.clone()}
-	d.complete()
+	d.fillIn()
 	if in.State.Phase.Final() {
 		return d.ended()
 	}
@@ -26,9 +26,9 @@ func Decide(in Input) Decision {
 	return d.advance()
 }
 
-// complete fills in what the input lacks. A gate that was not judged has no data,
+// fillIn fills in what the input lacks. A gate that was not judged has no data,
 // and so it neither passes nor is passed over.
-func (d *deciding) complete() {
+func (d *deciding) fillIn() {
 	if d.Evidence == nil {
 		d.Evidence = &evidence.Evidence{}
 	}
