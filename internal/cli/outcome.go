@@ -57,6 +57,7 @@ func newOutcome(s *session) *cobra.Command {
 	f.StringVar(&at, "time", "", "`when` it happened (RFC 3339; default now)")
 	f.StringVar(&o.Metric, "metric", "", "the outcome's `name`: NAME of a gate outcome:NAME")
 	f.Float64Var(&o.Value, "value", math.NaN(), "its `value`, 0 or 1 for a rate")
+	f.Lookup("value").DefValue = "" // There is none: a value must be said.
 	return cmd
 }
 

@@ -31,32 +31,38 @@ func TestDemoOverSeeds(t *testing.T) {
 	t.Logf("%d seeds\n%s", seeds, seen.report())
 }
 
-// repeats is how often a run is repeated that was unexpected on a machine that was busy meanwhile.
-const repeats = 2
-
-// playSeed plays the demo. Latencies on a busy machine say more about the machine than about the versions, so an
-// unexpected run with that warning is told, and repeated; one without it fails the test at once.
+// playSeed plays the demo once; an unexpected ending fails the test. One thing cannot be judged on a machine that did not
+// keep up, which the run itself measures and warns of: whether v4, whose slowness is 32 ms in one of 25 requests, is
+// slower than a baseline that the machine slows down as much. That is told, and counted in the report.
 func playSeed(t *testing.T, seed uint64) Result {
 	t.Helper()
-	for attempt := 0; ; attempt++ {
-		var out, warnings transcript
-		result, err := play(t.Context(), Options{Seed: seed, Out: &out, Err: &warnings, TempDir: t.TempDir()})
-		if text := warnings.String(); text != "" {
-			t.Logf("seed %d:\n%s", seed, text)
+	var out, warnings transcript
+	result, err := play(t.Context(), Options{Seed: seed, Out: &out, Err: &warnings, TempDir: t.TempDir()})
+	t.Logf("seed %d: %s\n%s", seed, brief(result), warnings.String())
+	switch {
+	case err == nil:
+		for _, e := range result.Endings {
+			saysWhatIsProven(t, e)
 		}
-		if err == nil {
-			t.Logf("seed %d: %s", seed, brief(result))
-			for _, e := range result.Endings {
-				saysWhatIsProven(t, e)
-			}
-			return result
-		}
-		if !result.Busy || result.Failed > 0 || attempt == repeats {
-			t.Errorf("seed %d: %v\n%s", seed, err, out.String())
-			return result
-		}
-		t.Logf("seed %d: on a busy machine, so it is repeated: %v; %s", seed, err, brief(result))
+	case result.Busy && result.Failed == 0 && onlySlownessMissed(err, result):
+		t.Logf("seed %d: the machine was too busy to judge latencies: %v", seed, err)
+	default:
+		t.Errorf("seed %d: %v\n%s", seed, err, out.String())
 	}
+	return result
+}
+
+// onlySlownessMissed reports whether everything ended as it should but for the version that is slow.
+func onlySlownessMissed(err error, r Result) bool {
+	if _, ok := errors.AsType[*Unexpected](err); !ok {
+		return false
+	}
+	for _, e := range r.Endings {
+		if !e.AsExpected() && e.Candidate.Gate != "latency_p99" {
+			return false
+		}
+	}
+	return len(r.Endings) > 0
 }
 
 // TestAVersionThatCameThroughIsTakenBackForTheNext plays a version that should fall and does not: the next one is

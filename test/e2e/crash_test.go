@@ -36,7 +36,7 @@ func TestKilledAtAnyMomentItComesBackToTheSame(t *testing.T) {
 	rng := rand.New(rand.NewPCG(seed, 1))
 	s := newServer(t)
 	baseline, candidate := pair(t)
-	s.apply(files(baseline, 15*time.Second))
+	s.apply(files(baseline, 30*time.Second))
 	s.apply(rolloutFile("r", candidate))
 	const users = 400
 	c := call(t, s.infer("m"), 200, users)
@@ -62,7 +62,10 @@ func TestKilledAtAnyMomentItComesBackToTheSame(t *testing.T) {
 		}
 		survived++
 	}
-	r := s.wait("r", 3*time.Minute, ended)
+	if survived < kills(t) {
+		t.Errorf("the rollout ended after %d kills of %d: its stages are too short for this test", survived, kills(t))
+	}
+	r := s.wait("r", 4*time.Minute, ended)
 	if r.Phase != client.Completed {
 		t.Errorf("after %d kills the rollout is %s: %s", survived, r.Phase, sentence(r))
 	}
