@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/belay-rollouts/belay/internal/core/spec"
 	"github.com/belay-rollouts/belay/internal/problem"
 )
 
@@ -94,8 +93,8 @@ func (o Options) filled() (Options, error) {
 func (o Options) cautions(l ladder) []string {
 	var out []string
 	if samples := o.Rate * l.first * l.dwell.Seconds(); samples < float64(l.samples) {
-		out = append(out, fmt.Sprintf("in %s at %g requests a second the first stage sees about %.0f of the %d requests that it needs; "+
-			"stages extend themselves until they have them", spec.FormatDuration(l.dwell), o.Rate, samples, l.samples))
+		out = append(out, fmt.Sprintf("in %v at %g requests a second the first stage sees about %.0f of the %d requests that it needs; "+
+			"stages extend themselves until they have them", l.dwell, o.Rate, samples, l.samples))
 	}
 	if o.Rate > 2*DefaultRate {
 		out = append(out, fmt.Sprintf("%g requests a second, with the models, the router and the callers on one machine, want more than "+

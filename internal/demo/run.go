@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/belay-rollouts/belay/client"
-	"github.com/belay-rollouts/belay/internal/core/spec"
 	"github.com/belay-rollouts/belay/internal/demo/digits"
 	"github.com/belay-rollouts/belay/internal/demo/modelserver"
 )
@@ -154,8 +153,8 @@ func (r *run) introduce() {
 			enumerate(names))
 	}
 	r.say.line(plain, who)
-	r.say.line(plain, fmt.Sprintf("Each climbs from %s of the requests, at least %s a stage, as far as the evidence lets it.",
-		strings.Join(r.ladder.weights, " to "), spec.FormatDuration(r.ladder.dwell)))
+	r.say.line(plain, fmt.Sprintf("Each climbs from %s of the requests, at least %v a stage, as far as the evidence lets it.",
+		strings.Join(r.ladder.weights, " to "), r.ladder.dwell))
 	for _, text := range r.opts.cautions(r.ladder) {
 		r.say.warn(text)
 	}
