@@ -169,6 +169,9 @@ func TestARefusalIsATypedErrorAndIsNotTriedAgain(t *testing.T) {
 	if diff := cmp.Diff(want, e.Problems); diff != "" {
 		t.Errorf("problems (-want +got):\n%s", diff)
 	}
+	if got, want := err.Error(), "2 problems; f:3:5: spec: no"; got != want {
+		t.Errorf("the error says %q, want %q", got, want)
+	}
 	if n := len(s.requests()); n != 1 {
 		t.Errorf("sent %d times, want once", n)
 	}

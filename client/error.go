@@ -7,6 +7,7 @@ import (
 	"mime"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/belay-rollouts/belay/api"
@@ -27,8 +28,21 @@ type Error struct {
 	RetryAfter time.Duration
 }
 
-// Error returns the detail.
-func (e *Error) Error() string { return e.Detail }
+// Error returns the detail, and all problems of a file.
+func (e *Error) Error() string {
+	text := e.Detail
+	for _, p := range e.Problems {
+		text += "; "
+		if p.Line > 0 {
+			text += strings.TrimPrefix(fmt.Sprintf("%s:%d:%d: ", p.File, p.Line, p.Column), ":")
+		}
+		if p.Path != "" {
+			text += p.Path + ": "
+		}
+		text += p.Message
+	}
+	return text
+}
 
 // Temporary reports whether the same request may succeed a little later.
 func (e *Error) Temporary() bool {
