@@ -142,7 +142,8 @@ func (s *stand) rollBack(b *testing.B, cause, name string) (last, confirmed time
 		if err != nil {
 			b.Fatal(err)
 		}
-		if client.Final(r.Phase) && r.Ending != nil && !r.Ending.ConfirmedAt.IsZero() {
+		stored := r.Last != nil && r.Last.Kind == client.DecisionRollback
+		if stored && r.Ending != nil && !r.Ending.ConfirmedAt.IsZero() {
 			time.Sleep(rollbackTarget) // Whoever comes later than that is seen, too.
 			return max(s.candidate.LastStart().Sub(r.Ending.DecidedAt), 0), r.Ending.ConfirmedAt.Sub(r.Ending.DecidedAt)
 		}
