@@ -30,16 +30,21 @@ type Error struct {
 
 // Error returns the detail, and all problems of a file.
 func (e *Error) Error() string {
-	text := e.Detail
+	parts := []string{e.Detail}
 	for _, p := range e.Problems {
-		text += "; "
-		if p.Line > 0 {
-			text += strings.TrimPrefix(fmt.Sprintf("%s:%d:%d: ", p.File, p.Line, p.Column), ":")
-		}
-		if p.Path != "" {
-			text += p.Path + ": "
-		}
-		text += p.Message
+		parts = append(parts, placed(p))
+	}
+	return strings.Join(parts, "; ")
+}
+
+// placed is a problem with its place in the file, as far as that is known.
+func placed(p FileProblem) string {
+	text := p.Message
+	if p.Path != "" {
+		text = p.Path + ": " + text
+	}
+	if p.Line > 0 {
+		text = strings.TrimPrefix(fmt.Sprintf("%s:%d:%d: ", p.File, p.Line, p.Column), ":") + text
 	}
 	return text
 }

@@ -181,9 +181,10 @@ func TestNeverEvidenceInflatedByAStickyUser(t *testing.T) {
 	for range 600 {
 		ask(t, via, url, user)
 	}
-	r := s.wait("r", 20*time.Second, func(r client.Rollout) bool { return r.Gates[0].Total.CandidateEvents >= 600 })
+	s.wait("r", 20*time.Second, func(r client.Rollout) bool { return r.Gates[0].Total.CandidateEvents >= 600 })
 	time.Sleep(2 * time.Second)
-	if r = s.status("r"); r.Phase != client.Progressing || r.Gates[0].Verdict == client.Fail {
+	r := s.status("r")
+	if r.Phase != client.Progressing || r.Gates[0].Verdict == client.Fail {
 		t.Errorf("%s, %s: %s", r.Phase, r.Gates[0].Verdict, sentence(r))
 	}
 	t.Logf("%.0f of %.0f candidate requests failed, %.0f of %.0f of the baseline: %s, e-value %.2g",
