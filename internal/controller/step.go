@@ -47,7 +47,11 @@ func (w *worker) step(ctx context.Context, a *ask) {
 		d = w.recover(&in)
 	}
 	decided := now()
-	w.decision = d
+	if w.commit == nil || ends(d) {
+		// What is decided beside a decision on its way only looks for harm; it
+		// knows nothing of that decision, and is not shown in its place.
+		w.decision = d
+	}
 	switch {
 	case a != nil && a.DryRun:
 		a.answer(w.preview(d))
