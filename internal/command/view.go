@@ -59,9 +59,10 @@ func (s *Service) glance(ctx context.Context, c controller.Change) (Status, erro
 }
 
 // light returns a status without bounds. Those of rollouts that are over are
-// remembered, since only late outcomes can change them.
+// remembered for as long as their evidence stays as it is.
 func (s *Service) light(ctx context.Context, rec store.Rollout) (Status, error) {
-	if status, ok := s.finals.get(rec); ok {
+	seen := s.ledger.Version(rec.ID)
+	if status, ok := s.finals.get(rec, seen); ok {
 		return status, nil
 	}
 	live, err := s.live(ctx, rec)
@@ -70,7 +71,7 @@ func (s *Service) light(ctx context.Context, rec store.Rollout) (Status, error) 
 	}
 	status := s.status(&live, false)
 	if _, running := s.controller.Live(rec.ID); !running && rec.State.Phase.Final() {
-		s.finals.put(rec, status)
+		s.finals.put(rec, seen, status)
 	}
 	return status, nil
 }
@@ -198,21 +199,27 @@ const maxFinals = 2048
 // finals remembers the statuses of rollouts that are over.
 type finals struct {
 	mu   sync.Mutex
-	kept map[uint64]Status
+	kept map[uint64]final
 }
 
-func (f *finals) get(rec store.Rollout) (Status, bool) {
+// final is a status and the version of the evidence that it was made of.
+type final struct {
+	status  Status
+	version uint64
+}
+
+func (f *finals) get(rec store.Rollout, version uint64) (Status, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	status, ok := f.kept[rec.ID]
-	return status, ok && status.Record.Revision == rec.Revision
+	kept, ok := f.kept[rec.ID]
+	return kept.status, ok && kept.version == version && kept.status.Record.Revision == rec.Revision
 }
 
-func (f *finals) put(rec store.Rollout, status Status) {
+func (f *finals) put(rec store.Rollout, version uint64, status Status) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.kept == nil || len(f.kept) >= maxFinals {
-		f.kept = map[uint64]Status{}
+		f.kept = map[uint64]final{}
 	}
-	f.kept[rec.ID] = status
+	f.kept[rec.ID] = final{status: status, version: version}
 }

@@ -64,13 +64,16 @@ func New(o Options) *Ledger {
 	return l
 }
 
-// Start begins to flush in the background.
+// Start begins to flush, and to collect what comes in late, in the background.
 func (l *Ledger) Start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	l.stop, l.done = cancel, make(chan struct{})
 	go func() {
 		defer close(l.done)
+		var wg sync.WaitGroup
+		wg.Go(func() { l.listen(ctx) })
 		l.run(ctx)
+		wg.Wait()
 	}()
 }
 
