@@ -3,15 +3,17 @@
 //
 // Evidence is split by stratum of exposure (a period of constant weight) and
 // by arm. A record belongs to the stratum in which its unit or request was
-// routed, also when its outcome arrives days later. Everything is a count of
-// whole numbers, so merging is addition: shards, replicas and batches merge in
-// any order and any grouping to the same evidence. Memory is bounded by the
-// layout, which is fixed when a rollout starts, and by MaxStrata.
+// routed, also when its outcome arrives days later. Nearly everything is a count
+// of whole numbers, so merging is addition: shards, replicas and batches merge in
+// any order and any grouping to the same evidence; moments of values do so up to
+// the rounding of sums. Memory is bounded by the layout, which is fixed when a
+// rollout starts, and by MaxStrata.
 //
 // The package judges nothing; it is read by core/gate.
 package evidence
 
 import (
+	"slices"
 	"time"
 
 	"github.com/belay-rollouts/belay/internal/core/split"
@@ -40,6 +42,15 @@ type Layout struct {
 	// Tails are the quantiles whose dispersion between units is followed.
 	// They are kept only where Clustered.
 	Tails []Tail `json:"tails,omitempty"`
+	// Values names the series of numbers.
+	Values []Series `json:"values,omitempty"`
+	// Gauges names the resources of the servers.
+	Gauges []string `json:"gauges,omitempty"`
+	// Horizons are the ages that an exposure must have before it counts in a
+	// series, and beyond which nothing is counted any more. A series without one
+	// counts as it comes. Among the rates may be bare counts of exposures of some
+	// age (see AddExposures).
+	Horizons map[string]time.Duration `json:"horizons,omitempty"`
 	// Clustered is true when a unit may send many requests, so that the
 	// dispersion between units has to be estimated from hash buckets.
 	Clustered bool `json:"clustered,omitempty"`
@@ -56,6 +67,60 @@ type Tail struct {
 // outcomes after them.
 func NewLayout(clustered bool, outcomes ...string) Layout {
 	return Layout{Rates: append([]string{ErrorRate, ClientErrorRate}, outcomes...), Clustered: clustered}
+}
+
+// AddExposures returns the index of the rate that has the number of exposures: of
+// all, or of those that are of an age. Its events mean nothing.
+func (l *Layout) AddExposures(age time.Duration) int {
+	if age == 0 {
+		return errorRate // It counts every request.
+	}
+	name := "exposures@" + age.String()
+	if i, ok := l.Rate(name); ok {
+		return i
+	}
+	l.Rates = append(l.Rates, name)
+	l.SetHorizon(name, age)
+	return len(l.Rates) - 1
+}
+
+// SetHorizon sets the horizon of a series.
+func (l *Layout) SetHorizon(series string, horizon time.Duration) {
+	if l.Horizons == nil {
+		l.Horizons = map[string]time.Duration{}
+	}
+	l.Horizons[series] = horizon
+}
+
+// AddValues returns the index of a series of numbers, adding it to the layout.
+func (l *Layout) AddValues(s Series) int {
+	for i := range l.Values {
+		if have := &l.Values[i]; have.Name == s.Name {
+			have.Bins = max(have.Bins, s.Bins)
+			return i
+		}
+	}
+	l.Values = append(l.Values, s)
+	return len(l.Values) - 1
+}
+
+// AddGauge returns the index of a gauge, adding it to the layout.
+func (l *Layout) AddGauge(name string) int {
+	if i := slices.Index(l.Gauges, name); i >= 0 {
+		return i
+	}
+	l.Gauges = append(l.Gauges, name)
+	return len(l.Gauges) - 1
+}
+
+// Value returns the index of a named series of numbers.
+func (l *Layout) Value(name string) (int, bool) {
+	for i := range l.Values {
+		if l.Values[i].Name == name {
+			return i, true
+		}
+	}
+	return 0, false
 }
 
 // Rate returns the index of a named rate.
@@ -78,6 +143,12 @@ type Stratum struct {
 	Sides [split.Arms]Side `json:"sides"` // by arm
 	// Edges are the frozen sketch edges of Layout.Tails; nil until frozen.
 	Edges []int32 `json:"edges,omitempty"`
+	// Scales are those of Layout.Values; nil until something was observed.
+	Scales []Scale `json:"scales,omitempty"`
+	// Raw are observations that wait for their scale. No gate reads them.
+	Raw []Raw `json:"raw,omitempty"`
+	// Gauges are by Layout.Gauges.
+	Gauges []Gauge `json:"gauges,omitempty"`
 	// Lost counts exposures that could not be noted for want of room. The
 	// requests themselves are counted all the same.
 	Lost uint64 `json:"lost,omitempty"`
@@ -93,6 +164,7 @@ type Side struct {
 	Rates    []Tally     `json:"rates"`             // by Layout.Rates
 	Latency  []Histogram `json:"latency,omitempty"` // by Layout.Sketches
 	Tails    []Tally     `json:"tails,omitempty"`   // by Layout.Tails, at the frozen edges
+	Values   []Value     `json:"values,omitempty"`  // by Layout.Values
 }
 
 // Observation is one finished request, as the router saw it.
@@ -110,6 +182,9 @@ type Observation struct {
 // NewStratum returns an empty stratum with room for everything in the layout.
 func NewStratum(l *Layout) *Stratum {
 	s := &Stratum{}
+	if len(l.Gauges) > 0 {
+		s.Gauges = make([]Gauge, len(l.Gauges))
+	}
 	for arm := range s.Sides {
 		s.Sides[arm] = newSide(l)
 	}
@@ -120,6 +195,12 @@ func newSide(l *Layout) Side {
 	side := Side{Rates: make([]Tally, len(l.Rates)), Latency: make([]Histogram, len(l.Sketches))}
 	for i := range side.Rates {
 		side.Rates[i] = newTally(l.Clustered)
+	}
+	if len(l.Values) > 0 {
+		side.Values = make([]Value, len(l.Values))
+		for i := range side.Values {
+			side.Values[i] = newValue(l.Clustered)
+		}
 	}
 	if l.Clustered {
 		side.Tails = make([]Tally, len(l.Tails))
@@ -207,6 +288,12 @@ func (s *Stratum) Merge(other *Stratum) {
 	if s.Edges == nil && other.Edges != nil {
 		s.Edges = append([]int32(nil), other.Edges...)
 	}
+	s.mergeValues(other)
+	for i := range min(len(s.Gauges), len(other.Gauges)) {
+		if other.Gauges[i].Ratio.N() > s.Gauges[i].Ratio.N() {
+			s.Gauges[i] = other.Gauges[i].clone()
+		}
+	}
 	s.Lost += other.Lost
 	s.Kept = max(s.Kept, other.Kept)
 }
@@ -224,6 +311,9 @@ func (a *Side) merge(b *Side) {
 	for i := range b.Tails {
 		a.Tails[i].merge(&b.Tails[i])
 	}
+	for i := range b.Values {
+		a.Values[i].merge(&b.Values[i])
+	}
 }
 
 // Reset empties the stratum and keeps its room and its edges.
@@ -240,7 +330,12 @@ func (s *Stratum) Reset() {
 		for i := range side.Tails {
 			side.Tails[i].reset()
 		}
+		for i := range side.Values {
+			side.Values[i].reset()
+		}
 	}
+	s.Raw = s.Raw[:0]
+	clear(s.Gauges)
 	s.Lost, s.Kept = 0, 0
 }
 
@@ -267,7 +362,24 @@ func (s *Stratum) Empty() bool {
 			}
 		}
 	}
-	return s.Lost == 0
+	return s.Lost == 0 && len(s.Raw) == 0 && !s.measured()
+}
+
+// measured reports whether a series or a gauge has been observed.
+func (s *Stratum) measured() bool {
+	for arm := range s.Sides {
+		for i := range s.Sides[arm].Values {
+			if s.Sides[arm].Values[i].Moments.N > 0 {
+				return true
+			}
+		}
+	}
+	for i := range s.Gauges {
+		if s.Gauges[i].Ratio.N() > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // Stratum returns stratum i, making room up to it. It returns nil beyond
@@ -277,7 +389,11 @@ func (e *Evidence) Stratum(l *Layout, i int) *Stratum {
 		return nil
 	}
 	for len(e.Strata) <= i {
-		e.Strata = append(e.Strata, NewStratum(l))
+		s := NewStratum(l)
+		if n := len(e.Strata); n > 0 {
+			s.Scales = slices.Clone(e.Strata[n-1].Scales)
+		}
+		e.Strata = append(e.Strata, s)
 	}
 	return e.Strata[i]
 }

@@ -43,6 +43,9 @@ func (g *Gate) harmIsDown() bool { return g.Complement || g.Worse == stats.Down 
 // e-values over the margin. It is costly beside Judge, so it is asked for only
 // when somebody looks.
 func (g *Gate) Bound(v View, j *Judgement, at Place) Bound {
+	if g.Kind == Drift && g.Method != None && at.Stage >= g.From {
+		return g.driftBound(j, at)
+	}
 	b := g.Levels(v, j)
 	if g.Method == None || j.Total.NT == 0 || j.Total.NC == 0 {
 		b.Lower, b.Upper = math.Inf(-1), math.Inf(1)
@@ -63,16 +66,19 @@ type inversion struct {
 	place     Place
 }
 
-// fail is the gate's own fail e-value at the margin x on the counts that c
-// returns, less its threshold. A ceiling that is broken says nothing of the
+// tests are the tests of a stage or of all.
+type tests func(stage int) test
+
+// fail is the gate's own fail e-value at the margin x by the tests given, less
+// its threshold. A ceiling that is broken says nothing of the
 // margin, so it lends no evidence then.
-func (inv inversion) fail(c func(stage int) stats.Counts, x float64) float64 {
+func (inv inversion) fail(of tests, x float64) float64 {
 	g := inv.gate
 	perStage := make([]float64, len(inv.judgement.PerStage))
 	for i := range perStage {
-		perStage[i] = g.logFail(c(g.From+i), x)
+		perStage[i] = of(g.From + i).fail(x)
 	}
-	e, at := stats.GateLogE(g.logFail(c(all), x), perStage, inv.place.Stages-g.From), g.FailAt(inv.place.Alpha)
+	e, at := stats.GateLogE(of(all).fail(x), perStage, inv.place.Stages-g.From), g.FailAt(inv.place.Alpha)
 	if len(g.Ceilings) == 0 {
 		return e - at
 	}
@@ -83,27 +89,28 @@ func (inv inversion) fail(c func(stage int) stats.Counts, x float64) float64 {
 }
 
 // pass is the pass e-value, less its threshold.
-func (inv inversion) pass(c func(stage int) stats.Counts, x float64) float64 {
-	return inv.gate.logPass(c(all), x) - PassAt(inv.place.Alpha)
+func (inv inversion) pass(of tests, x float64) float64 {
+	return of(all).pass(x) - PassAt(inv.place.Alpha)
 }
 
 // rate inverts over the log-ratio or the shift.
 func (inv inversion) rate(b Bound) Bound {
 	g, s := inv.gate, &inv.judgement.Sample
-	r := g.reach(s)
+	of := func(stage int) test { return g.test(s, stage) }
+	r := g.reach(of(all))
 	// Harm grows with Worse; the fail bound lies on the side away from it.
 	harmless, harmful := r.low, r.high
 	if g.Worse == stats.Down {
 		harmless, harmful = harmful, harmless
 	}
-	excess := func(x float64) float64 { return inv.fail(s.counts, x) }
+	excess := func(x float64) float64 { return inv.fail(of, x) }
 	from := r.from
 	if excess(from) >= 0 {
 		// One stage alone proves more than all strata together suggest.
 		from = harmful
 	}
 	fail := frontier(excess, from, harmless)
-	pass := frontier(func(x float64) float64 { return inv.pass(s.counts, x) }, r.from, harmful)
+	pass := frontier(func(x float64) float64 { return inv.pass(of, x) }, r.from, harmful)
 	return b.between(g, g.change(fail, b.Baseline), g.change(pass, b.Baseline))
 }
 
@@ -118,14 +125,16 @@ const (
 	farthest = 20.0
 )
 
-func (g *Gate) reach(s *Sample) reach {
-	c := s.countsWith(1)
+func (g *Gate) reach(t test) reach {
+	r := reach{low: -farthest, high: farthest}
 	if g.Method == Difference {
-		r := reach{low: -g.Slope + hair, high: 1 - hair}
-		r.from = min(max(c.DiffMLE(g.Slope), r.low), r.high)
-		return r
+		r = reach{low: -g.Slope + hair, high: 1 - hair}
 	}
-	return reach{from: min(max(c.RatioMLE(), -farthest), farthest), low: -farthest, high: farthest}
+	if r.from = t.estimate(); math.IsNaN(r.from) {
+		r.from = 0
+	}
+	r.from = min(max(r.from, r.low), r.high)
+	return r
 }
 
 // frontier is the margin nearest to from, towards limit, at which the e-value
@@ -170,7 +179,7 @@ func (b Bound) between(g *Gate, fail, pass float64) Bound {
 func (inv inversion) quantile(b Bound) Bound {
 	g := inv.gate
 	base := inv.view.Layout.Sketches[g.Sketch]
-	at := func(x float64) func(int) stats.Counts { return inv.shifted(int32(math.Round(x))) }
+	at := func(x float64) tests { return inv.shifted(int32(math.Round(x))) }
 	from := math.Log1p(b.Estimate) / float64(base)
 	if math.IsNaN(from) || math.IsInf(from, 0) {
 		from = 0
@@ -187,7 +196,7 @@ func (inv inversion) quantile(b Bound) Bound {
 }
 
 // shifted returns the counts of the sample at another margin, in steps.
-func (inv inversion) shifted(steps int32) func(stage int) stats.Counts {
+func (inv inversion) shifted(steps int32) tests {
 	g := inv.gate
 	s := Sample{Dispersion: inv.judgement.Sample.Dispersion, Stages: inv.judgement.Sample.Stages}
 	i := 0
@@ -203,36 +212,32 @@ func (inv inversion) shifted(steps int32) func(stage int) stats.Counts {
 		s.Strata = append(s.Strata, slice)
 		i++
 	})
-	return s.counts
+	return func(stage int) test { return g.test(&s, stage) }
 }
 
 // Levels is the part of Bound that costs little: the metric of both arms and the
 // estimate of the change, without the bounds.
 func (g *Gate) Levels(v View, j *Judgement) Bound {
 	b := Bound{Relative: g.Method != Difference || g.Slope != 1}
-	if g.Kind == Quantile {
+	switch g.Kind {
+	case Quantile:
 		b.Baseline, b.Candidate = g.quantileLevels(v)
 		b.Estimate = b.Candidate/b.Baseline - 1
 		return b
+	case Drift:
+		return Bound{Estimate: math.NaN(), Baseline: math.NaN(), Candidate: math.NaN()}
+	case Mean:
+		b.Baseline, b.Candidate = j.Sample.means(all).Levels()
+	case Gauge:
+		b.Baseline, b.Candidate = gaugeLevels(j.Sample.gauges(all))
+	case Rate:
+		b.Baseline, b.Candidate = g.rateLevels(&j.Sample)
 	}
-	b.Baseline, b.Candidate = g.rateLevels(&j.Sample)
-	c := j.Sample.countsWith(1)
-	if g.Method == Difference {
-		// The most likely shift common to the strata, which the bounds enclose;
-		// the plain difference of the levels may lie outside them when a stratum
-		// has few requests on one arm.
-		b.Estimate = g.change(c.DiffMLE(g.Slope), b.Baseline)
-		return b
-	}
-	b.Estimate = math.Expm1(c.RatioMLE())
+	// The most likely change common to the strata, which the bounds enclose; that
+	// between the levels may lie outside them when a stratum has few requests on
+	// one arm.
+	b.Estimate = g.change(g.test(&j.Sample, all).estimate(), b.Baseline)
 	return b
-}
-
-// countsWith returns all counts at a dispersion.
-func (s *Sample) countsWith(phi float64) stats.Counts {
-	c := s.counts(all)
-	c.Phi = phi
-	return c
 }
 
 // rateLevels are the rates of the series' event, the baseline's weighted by the

@@ -142,7 +142,7 @@ func (g *Gate) spreads(v View) []spread {
 func (g *Gate) tally(s *evidence.Stratum, arm split.Arm) *evidence.Tally {
 	side := &s.Sides[arm]
 	if g.Kind == Rate {
-		return byUnit(&side.Rates[g.Series])
+		return byUnit(g.counted(s, arm))
 	}
 	if s.Edges == nil || g.Tail >= len(side.Tails) {
 		return nil

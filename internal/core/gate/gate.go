@@ -17,6 +17,7 @@ package gate
 import (
 	"fmt"
 	"math"
+	"strconv"
 	"time"
 
 	"github.com/belay-rollouts/belay/internal/core/stats"
@@ -41,6 +42,9 @@ type Kind string
 const (
 	Rate     Kind = "rate"     // events among exposures
 	Quantile Kind = "quantile" // a latency quantile, by exceedance of the baseline's
+	Mean     Kind = "mean"     // the mean of numbers, or their sum by request
+	Gauge    Kind = "gauge"    // a resource of the servers, window by window
+	Drift    Kind = "drift"    // the distance between two distributions
 )
 
 // Method is how the margin of a rate is tested. It is fixed before the start,
@@ -63,8 +67,13 @@ const (
 type Gate struct {
 	Name string `json:"name"` // the metric's name, unique in a plan
 	Kind Kind   `json:"kind"`
-	// Series is the index of the rate in the layout (Kind Rate).
+	// Series is the index of the metric in the layout: among its rates (Kind
+	// Rate), its values (Mean, Drift) or its gauges (Gauge).
 	Series int `json:"series,omitempty"`
+	// PerExposure counts over all exposed requests, of which Exposures in the
+	// layout's rates has the number, and not over those that were reported.
+	PerExposure bool `json:"perExposure,omitempty"`
+	Exposures   int  `json:"exposures,omitempty"`
 	// Sketch, Tail, Quantile and Steps place a quantile (Kind Quantile): the
 	// sketch and the dispersion tail in the layout, the quantile as a fraction
 	// and the margin in steps of the sketch.
@@ -85,7 +94,8 @@ type Gate struct {
 	Worse stats.Dir `json:"worse"`
 	// Margin is the tolerated change: for Ratio and Ignore the ratio less one
 	// (0.2 for +20 %, -0.05 for -5 %), for Difference the shift a of
-	// p_candidate <= a + Slope*p_baseline on the bad event.
+	// p_candidate <= a + Slope*p_baseline on the bad event. For a drift it is
+	// the tolerated distance.
 	Margin float64 `json:"margin,omitempty"`
 	// Slope is 1 for a plain difference and the kept share (0.98) for a
 	// relative margin on a common success.
@@ -106,6 +116,7 @@ type Gate struct {
 type Ceiling struct {
 	// Limit is the allowed rate of the bad event: 0.05 for `max: 5%`, 0.01 for
 	// a limit on the 99th percentile.
+	// For a mean or a resource it is the limit itself.
 	Limit float64 `json:"limit"`
 	// Complement counts exposures without the series' event (`min: 90%`).
 	Complement bool `json:"complement,omitempty"`
@@ -118,17 +129,24 @@ type Ceiling struct {
 // Guards reports whether a fail of the gate rolls the rollout back.
 func (g *Gate) Guards() bool { return !g.Info && !g.Holds }
 
+// The scales of the fail side: log-ratios of events and of latencies, and those
+// of levels, which change by less.
+const (
+	eventPrior = 0.5
+	levelPrior = 0.1
+)
+
 // failPrior is the prior of the fail side: half-normal scales around a
-// log-ratio of 0.5, around 0.1 for rare successes, which change by less, or
+// log-ratio of 0.5, around 0.1 for means, resources and rare successes, or
 // around the margin itself for differences (STATISTICS 3.1).
 func (g *Gate) failPrior() stats.Prior {
 	switch {
 	case g.Method == Difference:
 		return stats.Prior3(g.Margin)
-	case g.Worse == stats.Down:
-		return stats.Prior3(0.1)
+	case g.Kind == Mean, g.Kind == Gauge, g.Worse == stats.Down:
+		return stats.Prior3(levelPrior)
 	}
-	return stats.Prior3(0.5)
+	return stats.Prior3(eventPrior)
 }
 
 // passPrior is the prior of the pass side, scaled to the distance between the
@@ -138,7 +156,7 @@ func (g *Gate) passPrior() stats.Prior {
 	case g.Method == Difference:
 		return stats.Prior3(g.Margin)
 	case g.Kind == Quantile:
-		return stats.Prior3(0.5)
+		return stats.Prior3(eventPrior)
 	}
 	return stats.Prior3(math.Abs(math.Log1p(g.Margin)))
 }
@@ -159,17 +177,17 @@ func (g *Gate) margin() float64 {
 // MarginText is the margin as a person reads it: "+20%", "+1pp", "-4pp". Without
 // a margin it is the first ceiling.
 func (g *Gate) MarginText() string {
-	switch g.Method {
-	case None:
-		if len(g.Ceilings) == 0 {
-			return "" // A gate that only informs may limit nothing.
-		}
+	switch {
+	case g.Method == None && len(g.Ceilings) == 0:
+		return "" // A gate that only informs may limit nothing.
+	case g.Method == None:
 		return g.Ceilings[0].Text
-	case Difference:
+	case g.Kind == Drift:
+		return "max " + strconv.FormatFloat(g.Margin, 'g', 3, 64)
+	case g.Method == Difference:
 		return g.differenceText()
-	default:
-		return Percent(g.Margin)
 	}
+	return Percent(g.Margin)
 }
 
 func (g *Gate) differenceText() string {

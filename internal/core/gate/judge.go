@@ -99,13 +99,17 @@ func bounded(logE float64) float64 {
 // weigh works out the e-values. Margin and ceilings are averaged, so that the
 // gate spends its share of alpha once.
 func (g *Gate) weigh(j *Judgement, at Place, prev *Judgement) {
+	if g.Kind == Drift {
+		g.weighDrift(j, at, prev)
+		return
+	}
 	planned := at.Stages - g.From
 	if g.Method != None {
-		margin := func(stage int) float64 { return g.logFail(j.Sample.counts(stage), g.margin()) }
+		margin := func(stage int) float64 { return g.test(&j.Sample, stage).fail(g.margin()) }
 		j.Pooled = bounded(margin(all))
 		j.PerStage = g.perStage(j, at, prev.margins(), margin)
 		j.LogFail = stats.GateLogE(j.Pooled, j.PerStage, planned)
-		j.LogPass = g.logPass(j.Sample.counts(all), g.margin())
+		j.LogPass = g.test(&j.Sample, all).pass(g.margin())
 	}
 	if len(g.Ceilings) == 0 {
 		return
@@ -156,45 +160,37 @@ func (g *Gate) perStage(j *Judgement, at Place, before known, term func(stage in
 	return out
 }
 
-// logFail is the e-value against "no worse than the margin x", where x is a
-// log-ratio or, for differences, the shift.
-func (g *Gate) logFail(c stats.Counts, x float64) float64 {
-	switch g.Method {
-	case Difference:
-		return c.LogEDiff(x, g.Slope, stats.Up, g.failPrior())
-	case Ignore:
-		return c.LogEIgnoreFail(x, g.Level, g.failPrior())
-	default:
-		return c.LogERatio(x, g.Worse, g.failPrior())
-	}
-}
-
-// logPass is the e-value against "at or beyond the margin x".
-func (g *Gate) logPass(c stats.Counts, x float64) float64 {
-	switch g.Method {
-	case Difference:
-		return c.LogEDiff(x, g.Slope, stats.Down, g.passPrior())
-	case Ignore:
-		return c.LogEIgnorePass(x, g.Level, g.passPrior())
-	default:
-		return c.LogERatio(x, -g.Worse, g.passPrior())
-	}
-}
-
 // logCeilings is the mean e-value of the ceilings against "at most the limit"
 // (dir Up), or the least of them against "at or above it" (dir Down), over the
 // strata of one stage or of all.
 func (g *Gate) logCeilings(s *Sample, stage int, dir stats.Dir) float64 {
 	var store [2]float64
 	logs := store[:0]
-	n := s.total(stage).NT
-	for i, ceiling := range g.Ceilings {
-		logs = append(logs, stats.LogEBernoulli(s.over(stage, i), n, ceiling.Limit, s.at(stage).CeilingPhi, dir, stats.Prior3(0.5)))
+	for i := range g.Ceilings {
+		logs = append(logs, g.logCeiling(s, stage, i, dir))
 	}
 	if dir == stats.Down {
 		return slices.Min(logs)
 	}
 	return stats.LogMeanExp(logs)
+}
+
+// logCeiling is the e-value of one ceiling. The limits of rates and quantiles
+// are such of a bad event, so that beyond is always up.
+func (g *Gate) logCeiling(s *Sample, stage, i int, dir stats.Dir) float64 {
+	c := &g.Ceilings[i]
+	beyond := dir
+	if c.Complement {
+		beyond = -dir
+	}
+	switch g.Kind {
+	case Mean:
+		return logMeanLimit(s.means(stage), c.Limit, beyond)
+	case Gauge:
+		return logGaugeLimit(s.gauges(stage), c.Limit, beyond)
+	case Rate, Quantile, Drift:
+	}
+	return stats.LogEBernoulli(s.over(stage, i), s.total(stage).NT, c.Limit, s.at(stage).CeilingPhi, dir, stats.Prior3(eventPrior))
 }
 
 // verdict reads the e-values.
@@ -227,7 +223,7 @@ func (g *Gate) FailReason(j *Judgement, at Place) Reason {
 // so a candidate without errors is what it seems.
 func (g *Gate) onlySuccesses(total stats.Stratum) bool {
 	switch {
-	case !g.Outcome || !g.wantsSuccess():
+	case !g.Outcome || g.Kind != Rate || g.PerExposure || !g.wantsSuccess():
 		return false
 	case g.Complement: // The counts are of failures.
 		return total.KT == 0 && total.KC == 0

@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"reflect"
 	"slices"
 
 	"github.com/belay-rollouts/belay/internal/core/evidence"
@@ -38,6 +39,10 @@ type Slice struct {
 	Edge int32 `json:"edge,omitempty"`
 	// Over are the candidate's bad events of each ceiling.
 	Over []float64 `json:"over,omitempty"`
+	// Means, Gauge and Bins are what gates of those kinds compare.
+	Means *stats.MeanStratum `json:"means,omitempty"`
+	Gauge *evidence.Gauge    `json:"gauge,omitempty"`
+	Bins  *stats.Drift       `json:"bins,omitempty"`
 }
 
 // equal reports whether two samples hold the same counts.
@@ -76,7 +81,18 @@ func (s *Sample) same(o *Sample, stage int) bool {
 
 // equal reports whether two slices hold the same counts.
 func (s Slice) equal(o Slice) bool {
-	return s.Stage == o.Stage && s.Counts == o.Counts && s.Edge == o.Edge && slices.Equal(s.Over, o.Over)
+	return s.Stage == o.Stage && s.Counts == o.Counts && s.Edge == o.Edge && slices.Equal(s.Over, o.Over) &&
+		same(s.Means, o.Means, func(a, b *stats.MeanStratum) bool { return *a == *b }) &&
+		same(s.Gauge, o.Gauge, func(a, b *evidence.Gauge) bool { return reflect.DeepEqual(a, b) }) &&
+		same(s.Bins, o.Bins, func(a, b *stats.Drift) bool { return slices.Equal(a.T, b.T) && slices.Equal(a.C, b.C) })
+}
+
+// same reports whether both are there and equal, or neither is there.
+func same[T any](a, b *T, equal func(a, b *T) bool) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return equal(a, b)
 }
 
 // View is the evidence of a rollout with what is needed to read it: the layout
@@ -104,15 +120,25 @@ func (g *Gate) Reduce(v View) Sample {
 		slice.Stage = stage
 		sample.Strata = append(sample.Strata, slice)
 	})
-	g.disperse(v, &sample)
+	if g.Kind == Rate || g.Kind == Quantile {
+		g.disperse(v, &sample)
+	}
 	return sample
 }
 
 func (g *Gate) slice(l *evidence.Layout, s *evidence.Stratum) Slice {
-	if g.Kind == Quantile {
+	switch g.Kind {
+	case Quantile:
 		return g.quantileSlice(l, s)
+	case Mean:
+		return g.meanSlice(s)
+	case Gauge:
+		return g.gaugeSlice(s)
+	case Drift:
+		return g.driftSlice(s)
+	case Rate:
 	}
-	t, c := &s.Sides[split.Candidate].Rates[g.Series], &s.Sides[split.Baseline].Rates[g.Series]
+	t, c := g.counted(s, split.Candidate), g.counted(s, split.Baseline)
 	out := Slice{Counts: stats.Stratum{
 		NT: float64(t.N), KT: events(t, g.Complement),
 		NC: float64(c.N), KC: events(c, g.Complement),
@@ -123,11 +149,32 @@ func (g *Gate) slice(l *evidence.Layout, s *evidence.Stratum) Slice {
 	return out
 }
 
-func events(t *evidence.Tally, complement bool) float64 {
-	if complement {
-		return float64(t.N - t.K)
+// counted is the tally of a rate at one arm: over what was reported, or over all
+// that was exposed.
+func (g *Gate) counted(s *evidence.Stratum, arm split.Arm) *evidence.Tally {
+	rates := s.Sides[arm].Rates
+	if !g.PerExposure {
+		return &rates[g.Series]
 	}
-	return float64(t.K)
+	exposed, reported := &rates[g.Exposures], &rates[g.Series]
+	out := &evidence.Tally{N: exposed.N, K: reported.K}
+	if exposed.Buckets != nil && reported.Buckets != nil {
+		out.Buckets = &evidence.Buckets{N: exposed.Buckets.N, K: reported.Buckets.K}
+	}
+	return out
+}
+
+// events are the bad events of a tally. One exposure can be reported more than
+// once, so there can be more events than exposures, but not less than none
+// without.
+func events(t *evidence.Tally, complement bool) float64 {
+	switch {
+	case !complement:
+		return float64(t.K)
+	case t.K > t.N:
+		return 0
+	}
+	return float64(t.N - t.K)
 }
 
 // quantileSlice counts exceedances of the baseline's quantile edge in the

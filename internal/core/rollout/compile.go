@@ -107,12 +107,16 @@ func (c compiler) gate(l *evidence.Layout, r spec.ResolvedGate) (gate.Gate, erro
 	}
 	var err error
 	switch {
+	case r.Source == spec.SourceScrape && r.Kind == spec.KindGauge:
+		err = gauge(&g, l, r)
 	case r.Source != "":
 		err = unsupported(r, "source "+string(r.Source))
 	case r.Quantile > 0:
 		err = quantile(&g, l, r)
-	case r.Kind == spec.KindRate && r.Per != spec.PerExposure:
+	case r.Kind == spec.KindRate:
 		err = c.rate(&g, l, r)
+	case r.Kind == spec.KindMean && r.Outcome != "":
+		err = mean(&g, l, r)
 	default:
 		err = unsupported(r, string(r.Kind)+" metrics")
 	}
@@ -138,6 +142,7 @@ func (c compiler) rate(g *gate.Gate, l *evidence.Layout, r spec.ResolvedGate) er
 	g.Kind, g.Outcome = gate.Rate, r.Outcome != ""
 	g.Series = series(l, r.Metric)
 	g.Ceilings = rateCeilings(r)
+	expose(g, l, r)
 	if r.Margin == nil {
 		return nil
 	}
@@ -149,7 +154,8 @@ func (c compiler) rate(g *gate.Gate, l *evidence.Layout, r spec.ResolvedGate) er
 		g.Method, g.Margin, g.Level = gate.Ignore, v, float64(r.IgnoreBelow)
 	case up:
 		g.Method, g.Margin = gate.Ratio, v
-	case c.rare(r):
+	case g.PerExposure, c.rare(r):
+		// What is not reported yet cancels in a ratio alone.
 		g.Method, g.Margin, g.Worse = gate.Ratio, -v, stats.Down
 	default:
 		// A common success: compare what is missing from it.
@@ -239,6 +245,60 @@ func sketch(l *evidence.Layout, base evidence.Base) int {
 	}
 	l.Sketches = append(l.Sketches, base)
 	return len(l.Sketches) - 1
+}
+
+// expose makes room for the exposures that an outcome is counted over, and sets
+// the age at which it counts.
+func expose(g *gate.Gate, l *evidence.Layout, r spec.ResolvedGate) {
+	if r.Horizon > 0 {
+		l.SetHorizon(r.Metric, r.Horizon)
+	}
+	if g.PerExposure = r.Per == spec.PerExposure; g.PerExposure {
+		g.Exposures = l.AddExposures(r.Horizon)
+	}
+}
+
+// mean compiles a gate on the mean of reported numbers.
+func mean(g *gate.Gate, l *evidence.Layout, r spec.ResolvedGate) error {
+	g.Kind, g.Outcome = gate.Mean, true
+	g.Series = l.AddValues(evidence.Series{Name: r.Metric, Cap: r.Cap})
+	g.Ceilings = numberCeilings(r)
+	expose(g, l, r)
+	return relative(g, r)
+}
+
+// gauge compiles a gate on a resource of the servers.
+func gauge(g *gate.Gate, l *evidence.Layout, r spec.ResolvedGate) error {
+	g.Kind = gate.Gauge
+	g.Series = l.AddGauge(r.Metric)
+	g.Ceilings = numberCeilings(r)
+	return relative(g, r)
+}
+
+// relative sets the margin of a level, which is always relative.
+func relative(g *gate.Gate, r spec.ResolvedGate) error {
+	if r.Margin == nil {
+		return nil
+	}
+	if !r.Margin.Relative {
+		return unsupported(r, "a margin that is not relative")
+	}
+	g.Method, g.Margin = gate.Ratio, r.Margin.Value
+	if r.Harm == spec.Decrease {
+		g.Margin, g.Worse = -r.Margin.Value, stats.Down
+	}
+	return nil
+}
+
+func numberCeilings(r spec.ResolvedGate) []gate.Ceiling {
+	var out []gate.Ceiling
+	if r.Max != nil {
+		out = append(out, gate.Ceiling{Limit: r.Max.Value, Text: "max " + r.Max.String()})
+	}
+	if r.Min != nil {
+		out = append(out, gate.Ceiling{Limit: r.Min.Value, Complement: true, Text: "min " + r.Min.String()})
+	}
+	return out
 }
 
 // shareAlpha splits alpha equally over the gates of each family: those that roll

@@ -294,7 +294,6 @@ func TestWhatCannotRunIsRefused(t *testing.T) {
 		"units in bodies":  func(r *spec.Resolved) { r.Unit.Kind = spec.UnitJSON },
 		"a source":         func(r *spec.Resolved) { r.Gates[0].Source = "prometheus" },
 		"a mean":           func(r *spec.Resolved) { r.Gates[2].Kind = spec.KindMean },
-		"per exposure":     func(r *spec.Resolved) { r.Gates[2].Per = spec.PerExposure },
 		"latency in pp":    func(r *spec.Resolved) { r.Gates[1].Margin = &spec.Margin{Value: 0.1} },
 		"a least latency":  func(r *spec.Resolved) { r.Gates[1].Min = &spec.Bound{Value: 1} },
 		"a fine latency":   func(r *spec.Resolved) { r.Gates[1].Margin = &spec.Margin{Relative: true, Value: 0.0001} },
@@ -363,5 +362,56 @@ func TestHistorySettlesHowASuccessIsCompared(t *testing.T) {
 		if err != nil || p.Gates[2].Method != tt.want {
 			t.Errorf("%s: %s, %v", name, p.Gates[2].Method, err)
 		}
+	}
+}
+
+// gateOf compiles the demo's policy with its outcome's gate bent.
+func gateOf(t *testing.T, bend func(g *spec.ResolvedGate)) (gate.Gate, *evidence.Layout) {
+	t.Helper()
+	r := resolved(t, demoModel, demoPolicyText)
+	bend(&r.Gates[2])
+	p, err := Compile(r, 1, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p.Gates[2], &p.Layout
+}
+
+func TestAnOutcomeIsCountedOverAllRequestsOrOverReports(t *testing.T) {
+	t.Parallel()
+	relative := &spec.Margin{Relative: true, Value: 0.05}
+	for name, tt := range map[string]struct {
+		bend      func(g *spec.ResolvedGate)
+		kind      gate.Kind
+		exposures string
+	}{
+		"reports":             {func(*spec.ResolvedGate) {}, gate.Rate, ""},
+		"all requests":        {func(g *spec.ResolvedGate) { g.Per, g.Margin = spec.PerExposure, relative }, gate.Rate, "error_rate"},
+		"requests of a day":   {func(g *spec.ResolvedGate) { g.Per, g.Horizon = spec.PerExposure, 24*time.Hour }, gate.Rate, "exposures@24h0m0s"},
+		"revenue per request": {func(g *spec.ResolvedGate) { g.Kind, g.Per, g.Margin = spec.KindMean, spec.PerExposure, relative }, gate.Mean, "error_rate"},
+		"revenue per report":  {func(g *spec.ResolvedGate) { g.Kind, g.Margin = spec.KindMean, relative }, gate.Mean, ""},
+	} {
+		g, l := gateOf(t, tt.bend)
+		if g.Kind != tt.kind || g.PerExposure != (tt.exposures != "") {
+			t.Errorf("%s: kind %s, per exposure %v", name, g.Kind, g.PerExposure)
+		}
+		if g.PerExposure && l.Rates[g.Exposures] != tt.exposures {
+			t.Errorf("%s: counted over %s, want %s", name, l.Rates[g.Exposures], tt.exposures)
+		}
+		if h := l.Horizons["outcome:correct"]; (h > 0) != (name == "requests of a day") {
+			t.Errorf("%s: horizon %v", name, h)
+		}
+	}
+}
+
+// What is not reported yet looks like what never will be: in a ratio that
+// cancels, so a relative margin over all requests is always tested as one.
+func TestARelativeMarginOverAllRequestsIsARatio(t *testing.T) {
+	t.Parallel()
+	g, _ := gateOf(t, func(g *spec.ResolvedGate) {
+		g.Per, g.Margin, g.Expect = spec.PerExposure, &spec.Margin{Relative: true, Value: 0.05}, 0.9
+	})
+	if g.Method != gate.Ratio || g.Complement || g.Worse != stats.Down {
+		t.Errorf("it is tested as %s", g.Method)
 	}
 }

@@ -209,10 +209,11 @@ func (g *gateChecker) rates() {
 
 // outcomes checks the fields that only outcomes have.
 func (g *gateChecker) outcomes() {
+	if g.gate.Cap != nil && (g.metric.outcome == "" || g.metric.kind != KindMean) {
+		g.at("cap", "only outcomes of kind mean have it", "leave it out")
+	}
 	if g.metric.outcome != "" {
-		if g.gate.Per != "" && g.metric.kind != KindRate {
-			g.at("per", fmt.Sprintf("%s is a %s, not a rate", g.gate.Metric, g.metric.kind), "leave it out")
-		}
+		g.exposure()
 		return
 	}
 	const hint = "leave it out, or report an outcome and measure that"
@@ -221,5 +222,17 @@ func (g *gateChecker) outcomes() {
 	}
 	if g.gate.Horizon != nil {
 		g.at("horizon", "only outcomes have it", hint)
+	}
+}
+
+// exposure checks an outcome that is counted over all requests: what has not
+// been reported yet looks like what never will be. In a ratio of the arms that
+// cancels; in a difference it hides the harm.
+func (g *gateChecker) exposure() {
+	rise, fall := g.gate.MaxIncrease, g.gate.MaxDecrease
+	points := rise != nil && !rise.Relative || fall != nil && !fall.Relative
+	if g.gate.Per == PerExposure && points && g.gate.Horizon == nil && !g.wrote("horizon") {
+		g.at("horizon", "a difference over all exposures needs it: what is not reported yet would count as never",
+			"write how long after its request an outcome can come, such as `horizon: 24h`, or a relative margin")
 	}
 }

@@ -152,6 +152,7 @@ type Gate struct {
 	Min         *Bound
 	IgnoreBelow *Fraction
 	Expect      *Fraction
+	Cap         *float64
 	Per         Per
 	Horizon     *time.Duration
 	From        *Weight

@@ -89,13 +89,13 @@ const (
 	SourceSQL MetricSource = "sql"
 )
 
-// Per is what the rate of an outcome is counted over.
+// Per is what an outcome is counted over.
 type Per string
 
 const (
 	// PerReport counts over the reported outcomes.
 	PerReport Per = "report"
-	// PerExposure counts over all exposed units, for applications that report successes only.
+	// PerExposure counts over all requests, for applications that report successes only.
 	PerExposure Per = "exposure"
 )
 

@@ -302,14 +302,14 @@ func resolveGates(list []Gate) []ResolvedGate {
 			Metric: g.Metric, Kind: m.kind, Outcome: m.outcome, Quantile: m.quantile,
 			Source: g.Source, Query: g.Query,
 			Harm: harmOf(g, m), Margin: g.MaxIncrease, Max: g.Max, Min: g.Min,
-			IgnoreBelow: deref(g.IgnoreBelow), Expect: deref(g.Expect),
+			IgnoreBelow: deref(g.IgnoreBelow), Expect: deref(g.Expect), Cap: deref(g.Cap),
 			Per: g.Per, Horizon: deref(g.Horizon), From: deref(g.From),
 			Require: g.Require, Role: g.Role, OnFail: g.OnFail,
 		}
 		if g.MaxDecrease != nil {
 			r.Margin = g.MaxDecrease
 		}
-		if m.outcome != "" && m.kind == KindRate && r.Per == "" {
+		if m.outcome != "" && r.Per == "" {
 			r.Per = PerReport
 		}
 		out = append(out, r)

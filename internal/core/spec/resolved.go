@@ -151,7 +151,10 @@ type ResolvedGate struct {
 	// Expect is the rate expected of the baseline; 0 means that nothing was said.
 	Expect Fraction
 
-	// Per is what an outcome's rate is counted over; empty for other metrics.
+	// Cap is the value beyond which reported numbers count as the cap; 0 learns it
+	// from the baseline.
+	Cap float64
+	// Per is what an outcome is counted over; empty for other metrics.
 	Per Per
 	// Horizon is the age at which an outcome is complete; 0 means that outcomes
 	// count as they come.

@@ -98,8 +98,9 @@ func models(t *rapid.T) spec.Model {
 // gates draws gates of live traffic with different metrics.
 func gates(t *rapid.T, planned []spec.Weight, sourced bool) []spec.Gate {
 	metrics := []string{"error_rate", "client_error_rate", "latency_p50", "latency_p99", "latency_p99.9", "outcome:correct", "outcome:a-b_c"}
+	metrics = append(metrics, "outcome:spend")
 	if sourced {
-		metrics = append(metrics, "gpu:util", "memory", "ttft_p95", "tokens_per_second", "outcome:spend")
+		metrics = append(metrics, "gpu:util", "memory", "ttft_p95", "tokens_per_second")
 	}
 	list := []spec.Gate{}
 	for _, metric := range rapid.SliceOfNDistinct(rapid.SampledFrom(metrics), 0, 6, func(s string) string { return s }).Draw(t, "metrics") {
@@ -132,10 +133,13 @@ func gate(t *rapid.T, metric string, planned []spec.Weight) spec.Gate {
 		g.Source, g.Query, g.MaxIncrease = spec.SourcePrometheus, lines.Draw(t, "query"), relative
 	case metric == "outcome:spend":
 		g.Kind, g.MaxDecrease = spec.KindMean, relative
+		g.Cap, g.Per = maybe(t, "cap", rapid.SampledFrom([]float64{0.5, 100, 1e6})), word(t, "per", spec.PerReport, spec.PerExposure)
 	case strings.HasPrefix(metric, "outcome:"):
 		g.MaxDecrease = rapid.SampledFrom([]*spec.Margin{relative, difference}).Draw(t, "which")
 		g.Per, g.Expect = word(t, "per", spec.PerReport, spec.PerExposure), maybe(t, "expect", fractions())
-		g.Horizon = maybe(t, "horizon", durations(time.Second, 3*time.Second))
+		if g.Horizon = maybe(t, "horizon", durations(time.Second, 3*time.Second)); g.Horizon == nil && g.MaxDecrease == difference {
+			g.Per = spec.PerReport
+		}
 	case bools.Draw(t, "ignore?"):
 		g.MaxIncrease, g.IgnoreBelow = relative, maybe(t, "ignoreBelow", fractions())
 	default:

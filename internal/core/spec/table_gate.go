@@ -42,8 +42,12 @@ var gateShape = &field.Shape{
 		field.Opt("expect", field.Inside(percentType, "0%", "100%"), func(g *Gate) **Fraction { return &g.Expect }, field.Meta{
 			Doc: "The level of a rate that is expected of the baseline. It fixes the statistical procedure before the rollout starts.", Example: "5%",
 		}),
+		field.Opt("cap", field.Between(numberType, "0.000001", "1000000000000"), func(g *Gate) **float64 { return &g.Cap }, field.Meta{
+			Doc:      "The value beyond which a reported number counts as this (winsorising), the same for both arms and on both sides of zero.",
+			Computed: "the 99th percentile of the baseline's first 1,000 values other than zero", Example: "500",
+		}),
 		field.Set("per", field.OneOf(PerReport, PerExposure), func(g *Gate) *Per { return &g.Per }, field.Meta{
-			Doc:      "What the rate of an outcome is counted over: report counts reported outcomes, exposure all exposed units (for applications that report successes only).",
+			Doc:      "What an outcome is counted over: report counts reported outcomes, exposure all requests (for applications that report successes only, and for sums such as revenue per request).",
 			Computed: "report", Example: "exposure",
 		}),
 		field.Opt("horizon", field.Between(durationType, "1s", "90d"), func(g *Gate) **time.Duration { return &g.Horizon }, field.Meta{

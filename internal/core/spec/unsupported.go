@@ -179,11 +179,9 @@ func (r *refuser) stage(path string, s ResolvedStage) {
 // gate refuses metrics that are not measured yet.
 func (r *refuser) gate(path string, g ResolvedGate) {
 	switch {
-	case g.Source != "":
+	case g.Source != "" && g.Source != SourceScrape:
 		r.plan(path+".source", fmt.Sprintf("metrics by %s cannot run in this version", g.Source), "gate on error_rate, latency_pNN or outcome:NAME")
-	case g.Outcome != "" && g.Kind != KindRate:
-		r.plan(path+".kind", fmt.Sprintf("outcomes of kind %s cannot run in this version", g.Kind), "report a rate (0 or 1), and gate on that")
-	case g.Outcome != "", g.Metric == "error_rate", g.Metric == "client_error_rate", strings.HasPrefix(g.Metric, "latency_p"):
+	case g.Source == SourceScrape, g.Outcome != "", g.Metric == "error_rate", g.Metric == "client_error_rate", strings.HasPrefix(g.Metric, "latency_p"):
 	default:
 		r.plan(path+".metric", g.Metric+" cannot be measured by this version", "gate on error_rate, client_error_rate, latency_pNN or outcome:NAME")
 	}
