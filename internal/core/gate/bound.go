@@ -109,9 +109,20 @@ func (inv inversion) rate(b Bound) Bound {
 		// One stage alone proves more than all strata together suggest.
 		from = harmful
 	}
-	fail := frontier(excess, from, harmless)
-	pass := frontier(func(x float64) float64 { return inv.pass(of, x) }, r.from, harmful)
+	fail := frontier(excess, from, g.until(excess, harmless))
+	proven := func(x float64) float64 { return inv.pass(of, x) }
+	pass := frontier(proven, r.from, g.until(proven, harmful))
 	return b.between(g, g.change(fail, b.Baseline), g.change(pass, b.Baseline))
+}
+
+// until is how far to look for a bound: as far as makes sense, or up to the
+// margin where the evidence reaches that. Far from the estimate the evidence of
+// a mean falls again, because the baseline's variance is scaled with it.
+func (g *Gate) until(excess func(float64) float64, farthest float64) float64 {
+	if m := g.margin(); excess(m) >= 0 {
+		return m
+	}
+	return farthest
 }
 
 // reach is where margins are looked for: from the most likely change as far as
@@ -134,6 +145,9 @@ func (g *Gate) reach(t test) reach {
 		r.from = 0
 	}
 	r.from = min(max(r.from, r.low), r.high)
+	if g.Kind == Mean {
+		r.low, r.high = r.from-1, r.from+1
+	}
 	return r
 }
 

@@ -241,7 +241,7 @@ func TestComputedDefaults(t *testing.T) {
 	if g[0].Kind != spec.KindRate || g[0].Per != spec.PerReport || g[0].Harm != spec.Decrease || g[0].Outcome != "correct" {
 		t.Errorf("an outcome without a kind: %+v", g[0])
 	}
-	if g[1].Kind != spec.KindMean || g[1].Per != "" || g[1].Harm != spec.Decrease || g[1].Margin != nil {
+	if g[1].Kind != spec.KindMean || g[1].Per != spec.PerReport || g[1].Harm != spec.Decrease || g[1].Margin != nil {
 		t.Errorf("a mean with a floor: %+v", g[1])
 	}
 	if g[2].Quantile != 0.999 || g[2].Harm != spec.Increase || *g[2].Max != (spec.Bound{Unit: spec.BoundSeconds, Value: 1}) {
