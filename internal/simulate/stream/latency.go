@@ -1,0 +1,87 @@
+package stream
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+
+	"github.com/belay-rollouts/belay/internal/simulate/scenario"
+)
+
+// latencies draws how long answers take, as natural logarithms of nanoseconds.
+type latencies struct {
+	scenario.Latency
+	median     float64
+	slower     float64 // of the second mode
+	mixed      bool    // there is a second mode or a heavy tail
+	portioned  bool    // some effect slows a share of requests drawn by chance
+	usual      float64 // the baseline's 99th percentile
+	thresholds map[float64]float64
+}
+
+// delay is one latency at the usual behaviour, and the request's own chance.
+type delay struct{ ln, chance float64 }
+
+func newLatencies(s scenario.Scenario) latencies {
+	l := latencies{Latency: s.Baseline.Latency, thresholds: map[float64]float64{}}
+	l.median = math.Log(float64(l.Median))
+	l.slower = math.Log(l.SlowTimes)
+	l.mixed = l.Slow > 0 || l.Heavy > 0
+	for i := range s.Effects {
+		l.portioned = l.portioned || s.Effects[i].Portion > 0
+	}
+	l.usual = l.quantile(0.01)
+	for i := range s.Effects {
+		if share := s.Effects[i].Slowest; share > 0 {
+			l.thresholds[share] = l.quantile(share)
+		}
+	}
+	return l
+}
+
+// draw draws a latency.
+func (l *latencies) draw(r *rand.Rand) delay {
+	d := delay{ln: l.median + l.Sigma*r.NormFloat64()}
+	if l.mixed {
+		switch u := r.Float64(); {
+		case u < l.Slow:
+			d.ln += l.slower
+		case u < l.Slow+l.Heavy:
+			d.ln += r.ExpFloat64() / l.HeavyIndex
+		}
+	}
+	if l.portioned {
+		d.chance = r.Float64()
+	}
+	return d
+}
+
+// at is the latency at a profile.
+func (d delay) at(p *profile) float64 {
+	ln := d.ln + p.slower
+	for i := range p.parts {
+		if part := &p.parts[i]; d.ln > part.above && d.chance < part.below {
+			ln += part.slower
+		}
+	}
+	return ln
+}
+
+// above is the latency above which a share of requests lies.
+func (l *latencies) above(share float64) float64 { return l.thresholds[share] }
+
+// quantile is the latency above which a share of requests lies, of many drawn with
+// a seed of its own.
+func (l *latencies) quantile(share float64) float64 {
+	if !l.mixed {
+		return l.median + l.Sigma*math.Sqrt2*math.Erfinv(1-2*share)
+	}
+	const n = 200_000
+	r := rand.New(rand.NewPCG(1, 0x6c6174656e637904))
+	all := make([]float64, n)
+	for i := range all {
+		all[i] = l.draw(r).ln
+	}
+	slices.Sort(all)
+	return all[min(int((1-share)*n), n-1)]
+}
