@@ -77,7 +77,7 @@ func (b *book) add(batch evidence.Batch, now time.Time) bool {
 	if batch.Stratum == table.NoStratum || int(batch.Stratum) >= evidence.MaxStrata {
 		return true
 	}
-	if batch.Delta != nil && !fits(b.account.Layout, batch.Delta) {
+	if batch.Delta != nil && !b.account.Layout.Fits(batch.Delta) {
 		return false
 	}
 	b.mu.Lock()

@@ -104,29 +104,11 @@ func Decode(l *evidence.Layout, data []byte) (*evidence.Evidence, error) {
 	}
 	out := &evidence.Evidence{Strata: make([]*evidence.Stratum, len(kept.Strata))}
 	for i, s := range kept.Strata {
-		if s == nil || !fits(l, s) {
+		if !l.Fits(s) {
 			return nil, fmt.Errorf("decode evidence: stratum %d is not of this plan's layout", i)
 		}
 		out.Strata[i] = evidence.NewStratum(l)
 		out.Strata[i].Merge(s)
 	}
 	return out, nil
-}
-
-// fits reports whether a stratum can be merged into one of the layout.
-func fits(l *evidence.Layout, s *evidence.Stratum) bool {
-	tails := 0
-	if l.Clustered {
-		tails = len(l.Tails)
-	}
-	for arm := range s.Sides {
-		side := &s.Sides[arm]
-		if len(side.Rates) > len(l.Rates) || len(side.Latency) > len(l.Sketches) || len(side.Tails) > tails {
-			return false
-		}
-		if n := len(side.Units.Level); n != 0 && n != evidence.Levels {
-			return false
-		}
-	}
-	return s.Edges == nil || len(s.Edges) == len(l.Tails)
 }

@@ -1,7 +1,6 @@
 package evidence
 
 import (
-	"math"
 	"slices"
 
 	"github.com/belay-rollouts/belay/internal/core/split"
@@ -83,7 +82,7 @@ const MaxValue = 1e15
 // ObserveValue adds an observation of a series. It reports false for what is no
 // number between -MaxValue and MaxValue, which changes nothing.
 func (s *Stratum) ObserveValue(l *Layout, r Raw) bool {
-	if math.IsNaN(r.Value) || math.Abs(r.Value) > MaxValue || r.Series < 0 || r.Series >= len(l.Values) || r.Arm >= split.Arms {
+	if !l.takes(r) {
 		return false
 	}
 	series := &l.Values[r.Series]
