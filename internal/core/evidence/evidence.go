@@ -136,6 +136,8 @@ func (l *Layout) Rate(name string) (int, bool) {
 // Evidence is all that has been seen of one rollout, stratum by stratum.
 type Evidence struct {
 	Strata []*Stratum `json:"strata"`
+	// Segments are in the order of their first appearance.
+	Segments []*Segment `json:"segments,omitempty"`
 }
 
 // Stratum is the evidence of one period of constant weight.
@@ -404,6 +406,16 @@ func (e *Evidence) Clone(l *Layout) *Evidence {
 	for i, s := range e.Strata {
 		out.Strata[i] = NewStratum(l)
 		out.Strata[i].Merge(s)
+	}
+	for _, segment := range e.Segments {
+		copied := &Segment{Name: segment.Name, Strata: make([]*Stratum, len(segment.Strata))}
+		for i, s := range segment.Strata {
+			if s != nil {
+				copied.Strata[i] = NewStratum(l)
+				copied.Strata[i].Merge(s)
+			}
+		}
+		out.Segments = append(out.Segments, copied)
 	}
 	return out
 }

@@ -39,14 +39,14 @@ func (e *Evidence) Learn(l *Layout) bool {
 
 // fix sets the scale of a series in all strata.
 func (e *Evidence) fix(l *Layout, series int, scale Scale) {
-	for _, s := range e.Strata {
+	e.everyStratum(func(s *Stratum) {
 		scales := slices.Clone(s.Scales)
 		if scales == nil {
 			scales = scalesOf(l)
 		}
 		scales[series] = scale
 		s.rescale(scales)
-	}
+	})
 }
 
 // learn works out the scale of a series, once the baseline has shown enough.

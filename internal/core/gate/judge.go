@@ -30,11 +30,15 @@ type Place struct {
 	Stage  int     // the current stage
 	Stages int     // planned weight stages
 	Alpha  float64 // of the rollout
+	// Guard asks for harm alone: nothing passes.
+	Guard bool
 }
 
 // Judgement is a verdict with everything that it rests on.
 type Judgement struct {
-	Gate    string  `json:"gate"`
+	Gate string `json:"gate"`
+	// Segment is the part of the traffic that was judged; empty for the whole.
+	Segment string  `json:"segment,omitempty"`
 	Verdict Verdict `json:"verdict"`
 	Reason  Reason  `json:"reason"`
 	// LogFail and LogPass are the natural logarithms of the gate's e-values.
@@ -109,7 +113,9 @@ func (g *Gate) weigh(j *Judgement, at Place, prev *Judgement) {
 		j.Pooled = bounded(margin(all))
 		j.PerStage = g.perStage(j, at, prev.margins(), margin)
 		j.LogFail = stats.GateLogE(j.Pooled, j.PerStage, planned)
-		j.LogPass = g.test(&j.Sample, all).pass(g.margin())
+		if !at.Guard {
+			j.LogPass = g.test(&j.Sample, all).pass(g.margin())
+		}
 	}
 	if len(g.Ceilings) == 0 {
 		return
@@ -118,7 +124,10 @@ func (g *Gate) weigh(j *Judgement, at Place, prev *Judgement) {
 	j.CeilingStages = g.perStage(j, at, prev.ceilings(), ceilings)
 	j.Ceiling = bounded(stats.GateLogE(ceilings(all), j.CeilingStages, planned))
 	if g.Method == None {
-		j.LogFail, j.LogPass = j.Ceiling, g.logCeilings(&j.Sample, all, stats.Down)
+		j.LogFail = j.Ceiling
+		if !at.Guard {
+			j.LogPass = g.logCeilings(&j.Sample, all, stats.Down)
+		}
 		return
 	}
 	j.LogFail = stats.LogMeanExp([]float64{j.LogFail, j.Ceiling})

@@ -40,7 +40,7 @@ func benchScene(clustered bool) Input {
 		s.enter(p, i, epoch.Add(time.Duration(i)*2*time.Hour))
 		fillStratum(r, ev.Stratum(&p.Layout, i), &p.Layout, float64(w)/split.Whole)
 	}
-	shareAlpha(p.Gates)
+	shareAlpha(p.Gates, nil)
 	now := epoch.Add(9 * time.Hour)
 	s.SeenAt = now.Add(-time.Second)
 	return Input{Now: now, Plan: p, State: s, Evidence: ev, Traffic: Traffic{Known: true, Ready: true, Weight: 9900, LastRequest: now}}

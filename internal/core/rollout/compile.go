@@ -2,6 +2,7 @@ package rollout
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/belay-rollouts/belay/internal/core/evidence"
@@ -52,7 +53,8 @@ func Compile(r spec.Resolved, attempt int, history func(outcome string) (float64
 		}
 		p.Gates = append(p.Gates, compiled)
 	}
-	shareAlpha(p.Gates)
+	p.Segments = segments(r.Segments)
+	shareAlpha(p.Gates, p.Segments)
 	return p, nil
 }
 
@@ -64,8 +66,8 @@ func refuse(r spec.Resolved, env spec.ResolvedEnvironment) error {
 		what = "protocol " + string(r.Protocol)
 	case r.Unit.Kind == spec.UnitJSON:
 		what = "units out of the body"
-	case len(r.Segments.By) > 0:
-		what = "segments"
+	case slices.ContainsFunc(r.Segments.By, func(u spec.Unit) bool { return u.Kind == spec.UnitJSON }):
+		what = "segments out of the body"
 	case env.DrillWithin > 0:
 		what = "a required drill"
 	default:
@@ -301,9 +303,25 @@ func numberCeilings(r spec.ResolvedGate) []gate.Ceiling {
 	return out
 }
 
+func segments(r spec.ResolvedSegments) *Segments {
+	if len(r.By) == 0 {
+		return nil
+	}
+	out := &Segments{Guard: r.Guard}
+	for _, by := range r.By {
+		out.By = append(out.By, table.Unit{Source: table.UnitSource(by.Kind), Name: by.Key})
+	}
+	return out
+}
+
 // shareAlpha splits alpha equally over the gates of each family: those that roll
-// back and those that hold. A gate that only informs is a family of its own.
-func shareAlpha(gates []gate.Gate) {
+// back and those that hold, less what is for segments. A gate that only informs
+// is a family of its own.
+func shareAlpha(gates []gate.Gate, s *Segments) {
+	whole := 1.0
+	if s.guarded() {
+		whole = wholePart
+	}
 	var guards, holds float64
 	for i := range gates {
 		switch g := &gates[i]; {
@@ -319,9 +337,9 @@ func shareAlpha(gates []gate.Gate) {
 		case g.Info:
 			g.Share = 1
 		case g.Holds:
-			g.Share = 1 / holds
+			g.Share = whole / holds
 		default:
-			g.Share = 1 / guards
+			g.Share = whole / guards
 		}
 	}
 }

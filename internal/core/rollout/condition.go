@@ -49,7 +49,7 @@ func (d *deciding) requests(arm split.Arm) uint64 {
 // and nobody has waived it.
 func (d *deciding) counts(i int) bool {
 	g := &d.Plan.Gates[i]
-	return !g.Info && d.Judgements[i].Verdict != gate.Off && !d.waived(g)
+	return !g.Info && d.Judgements[i].Verdict != gate.Off && !d.waived(charge{g, &d.Judgements[i]})
 }
 
 // comparesNothing reports whether the stage leaves the baseline no traffic, so

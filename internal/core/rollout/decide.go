@@ -171,63 +171,59 @@ func (d *deciding) harm() (Decision, bool) {
 	case t.Dead != "":
 		return d.end(KindRollback, RolledBack, ReasonCandidateDead, d.deadSentence()), true
 	}
-	if i, found := d.failed(false); found {
-		d.latch(i)
+	all := charges(d.Plan, d.Judgements, d.Segments)
+	if c, found := d.failed(all, false); found {
+		d.latch(c)
 		if d.Plan.Rollback.Auto || !d.overriding() {
-			return d.gateFailed(i), true
+			return d.gateFailed(c), true
 		}
 	}
-	if i, found := d.failed(true); found {
-		d.latch(i)
+	if c, found := d.failed(all, true); found {
+		d.latch(c)
 		if !d.overriding() {
-			out := d.hold(Holding, d.failReason(i), d.gateSentence("HOLD", i))
-			out.Gate = d.Plan.Gates[i].Name
+			out := d.hold(Holding, c.reason(), d.gateSentence("HOLD", c))
+			out.Gate = c.gate.Name
 			return out, true
 		}
 	}
 	return Decision{}, false
 }
 
-// failed returns the gate of a family that is proven to do harm and that nobody
-// has waived.
-func (d *deciding) failed(holds bool) (int, bool) {
-	for i := range d.Judgements {
-		g := &d.Plan.Gates[i]
-		if !g.Info && g.Holds == holds && d.Judgements[i].Verdict == gate.Fail && !d.waived(g) {
-			return i, true
+// failed returns the charge of a family that is proven and that nobody has waived.
+func (d *deciding) failed(all []charge, holds bool) (charge, bool) {
+	for _, c := range all {
+		if c.gate.Holds == holds && c.judgement.Verdict == gate.Fail && !d.waived(c) {
+			return c, true
 		}
 	}
-	f := weigh(d.Plan, &d.next, d.Judgements, holds)
-	if f.culprit >= 0 && f.logE >= -math.Log(d.Plan.Alpha) {
-		return f.culprit, true
-	}
-	return 0, false
+	f := weigh(&d.next, all, holds)
+	return f.culprit, f.culprit.gate != nil && f.logE >= -math.Log(d.Plan.Alpha)
 }
 
-func (d *deciding) waived(g *gate.Gate) bool { return slices.Contains(d.next.Waived, g.Name) }
+func (d *deciding) waived(c charge) bool { return slices.Contains(d.next.Waived, c.name()) }
 
-func (d *deciding) latch(i int) {
-	if name := d.Plan.Gates[i].Name; !slices.Contains(d.next.Failed, name) {
+func (d *deciding) latch(c charge) {
+	if name := c.name(); !slices.Contains(d.next.Failed, name) {
 		d.next.Failed = append(d.next.Failed, name)
 	}
 }
 
-func (d *deciding) failReason(i int) Reason {
-	if d.Judgements[i].Reason == gate.CeilingBroken {
+func (c charge) reason() Reason {
+	if c.judgement.Reason == gate.CeilingBroken {
 		return ReasonCeilingBroken
 	}
 	return ReasonGateFailed
 }
 
 // gateFailed rolls back, or asks where the plan wants a person to do it.
-func (d *deciding) gateFailed(i int) Decision {
+func (d *deciding) gateFailed(c charge) Decision {
 	var out Decision
 	if d.Plan.Rollback.Auto {
-		out = d.end(KindRollback, RolledBack, d.failReason(i), d.gateSentence("ROLLBACK", i))
+		out = d.end(KindRollback, RolledBack, c.reason(), d.gateSentence("ROLLBACK", c))
 	} else {
-		out = d.ask(d.failReason(i), d.gateSentence("ASK", i)+" rollback.auto is off: roll back, or promote with an override.")
+		out = d.ask(c.reason(), d.gateSentence("ASK", c)+" rollback.auto is off: roll back, or promote with an override.")
 	}
-	out.Gate = d.Plan.Gates[i].Name
+	out.Gate = c.gate.Name
 	return out
 }
 
@@ -310,9 +306,9 @@ func (d *deciding) advance() Decision {
 // waiveFailed waives the gates that a person overrides. It reports whether there
 // were any.
 func (d *deciding) waiveFailed() bool {
-	for i := range d.Judgements {
-		if d.Judgements[i].Verdict == gate.Fail && !d.Plan.Gates[i].Info {
-			d.latch(i)
+	for _, c := range charges(d.Plan, d.Judgements, d.Segments) {
+		if c.judgement.Verdict == gate.Fail {
+			d.latch(c)
 		}
 	}
 	before := len(d.next.Waived)

@@ -64,6 +64,7 @@ type Input struct {
 	State      State
 	Evidence   *evidence.Evidence
 	Judgements []gate.Judgement // by Plan.Gates; see Judge
+	Segments   []gate.Judgement // see JudgeSegments
 	Traffic    Traffic
 	Act        *Act // what a person asks for, or nil
 }

@@ -28,6 +28,7 @@ type Entry struct {
 	Traffic    Traffic          `json:"traffic"`
 	Act        *Act             `json:"act,omitempty"`
 	Judgements []gate.Judgement `json:"judgements,omitempty"`
+	Segments   []gate.Judgement `json:"segments,omitempty"`
 	// EvidenceSum is the SHA-256 of the evidence as it was stored beside the
 	// entry, in hex.
 	EvidenceSum string `json:"evidenceSum"`
@@ -39,7 +40,7 @@ func NewEntry(seq int64, in Input, d Decision, evidenceSum string) Entry {
 		Seq: seq, At: in.Now,
 		Kind: d.Kind, Reason: d.Reason, Gate: d.Gate, Sentence: d.Sentence,
 		Before: in.State, Next: d.Next,
-		Traffic: in.Traffic, Act: in.Act, Judgements: in.Judgements,
+		Traffic: in.Traffic, Act: in.Act, Judgements: in.Judgements, Segments: in.Segments,
 		EvidenceSum: evidenceSum,
 	}
 }

@@ -35,7 +35,7 @@ func (s *scene) threeHolds() {
 		g.Name = name
 		s.in.Plan.Gates = append(s.in.Plan.Gates, g)
 	}
-	shareAlpha(s.in.Plan.Gates)
+	shareAlpha(s.in.Plan.Gates, nil)
 }
 
 // No gate of a family reaches its own threshold, and together they reach that of

@@ -47,12 +47,14 @@ type Plan struct {
 	// Horizon is how long after its exposure an outcome still counts.
 	Horizon time.Duration `json:"horizon"`
 
-	Stages   []Stage         `json:"stages"`
-	Gates    []gate.Gate     `json:"gates"`
-	Layout   evidence.Layout `json:"layout"`
-	Alpha    float64         `json:"alpha"`
-	Faults   Faults          `json:"faults"`
-	Rollback Restore         `json:"rollback"`
+	Stages []Stage         `json:"stages"`
+	Gates  []gate.Gate     `json:"gates"`
+	Layout evidence.Layout `json:"layout"`
+	// Segments is nil where only the whole is looked at.
+	Segments *Segments `json:"segments,omitempty"`
+	Alpha    float64   `json:"alpha"`
+	Faults   Faults    `json:"faults"`
+	Rollback Restore   `json:"rollback"`
 	// OnUndecided is what follows when a required verdict is missing at the end
 	// of a stage's MaxDuration.
 	OnUndecided spec.OnUndecided `json:"onUndecided"`

@@ -24,14 +24,14 @@ func Weight(w uint32) string {
 
 // gateSentence says what a failed gate has proven. What was said when it failed
 // is not worked out again at every tick for as long as it stands.
-func (d *deciding) gateSentence(verb string, i int) string {
-	g, j := &d.Plan.Gates[i], &d.Judgements[i]
-	if slices.Contains(d.State.Failed, g.Name) {
-		now := levels(d.Plan, d.State, d.Evidence, i, j)
-		return fmt.Sprintf("%s at %s: %s was proven to be beyond %s and stays so; it is at %s. %s.", verb, d.at(), g.Name, limitText(g, j), compared(g, j, now), d.exposed())
+func (d *deciding) gateSentence(verb string, c charge) string {
+	g, j := c.gate, c.judgement
+	v := c.view(d.Plan, &d.State, d.Evidence)
+	if slices.Contains(d.State.Failed, c.name()) {
+		return fmt.Sprintf("%s at %s: %s was proven to be beyond %s and stays so; it is at %s. %s.", verb, d.at(), c.name(), limitText(g, j), compared(g, j, g.Levels(v, j)), d.exposed())
 	}
-	b := g.Bound(view(d.Plan, &d.State, d.Evidence), j, place(d.Plan, &d.State))
-	return fmt.Sprintf("%s at %s: %s %s: %s. %s.", verb, d.at(), g.Name, compared(g, j, b), d.proven(g, j, b), d.exposed())
+	b := g.Bound(v, j, place(d.Plan, &d.State))
+	return fmt.Sprintf("%s at %s: %s %s: %s. %s.", verb, d.at(), c.name(), compared(g, j, b), d.proven(g, j, b), d.exposed())
 }
 
 // compared writes both arms: "7.9% (38 of 481) against 1.0% (45 of 4,329)". The

@@ -1,0 +1,106 @@
+package rollout
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/belay-rollouts/belay/internal/core/gate"
+)
+
+// Resource is a gauge of the plan and what is asked of the servers for it.
+type Resource struct {
+	Gauge string `json:"gauge"` // as the layout names it
+	Query string `json:"query"` // see core/query
+}
+
+// Source is what is known of the source of a gauge.
+type Source struct {
+	Gauge string `json:"gauge"`
+	// Complete is the end of the last window in which both arms had a value; zero
+	// before the first.
+	Complete time.Time `json:"complete,omitzero"`
+	// Missing says where a value was missing in the last window, and why; empty
+	// when it was complete.
+	Missing string `json:"missing,omitempty"`
+}
+
+// Windows of resources. Forty to a dwell give a gate of twenty independent
+// windows a chance within its stage; more often than once a second no server
+// is asked.
+const (
+	windowsPerDwell = 40
+	longestWindow   = 15 * time.Second
+	shortestWindow  = time.Second
+	readingsPer     = 3
+)
+
+// Window is how long a window of resources lasts at the stage, and how many
+// readings of the servers it has.
+func (s Stage) Window() (length time.Duration, readings int) {
+	length = min(max((s.Dwell-s.Warmup)/windowsPerDwell, shortestWindow), longestWindow)
+	return length, max(1, min(readingsPer, int(length/shortestWindow)))
+}
+
+// A source is down when no window was complete for so many windows, and for so
+// long.
+const (
+	downWindows = 5
+	downAfter   = 2 * time.Minute
+)
+
+// down names the gate whose source has been down for the longest: one that
+// decides here, and has had no complete window for too long. Windows are missed
+// only while they could have been taken: at the weight, past the warm-up, with
+// the control loop awake.
+func (d *deciding) down() (i int, lapse time.Duration, found bool) {
+	if d.comparesNothing() {
+		return 0, 0, false
+	}
+	window, _ := d.stage().Window()
+	limit := max(downWindows*window, downAfter)
+	for at := range d.Plan.Gates {
+		if d.Plan.Gates[at].Kind != gate.Gauge || !d.counts(at) {
+			continue
+		}
+		source, known := d.source(at)
+		if !known {
+			continue
+		}
+		if l := d.Now.Sub(d.measuredSince(source)); l >= limit && l > lapse {
+			i, lapse, found = at, l, true
+		}
+	}
+	return i, lapse, found
+}
+
+// source is what is known of the source of a gate.
+func (d *deciding) source(i int) (Source, bool) {
+	for _, s := range d.Traffic.Sources {
+		if s.Gauge == d.Plan.Gates[i].Name {
+			return s, true
+		}
+	}
+	return Source{}, false
+}
+
+// measuredSince is when the last window was complete, or since when one could
+// have been.
+func (d *deciding) measuredSince(s Source) time.Time {
+	since := s.Complete
+	for _, t := range []time.Time{d.next.StageAt, d.next.AwakeAt, d.next.Stratum().Warm} {
+		if since.Before(t) {
+			since = t
+		}
+	}
+	return since
+}
+
+func (d *deciding) sourceDownSentence() string {
+	i, lapse, _ := d.down()
+	source, _ := d.source(i)
+	why := source.Missing
+	if why == "" {
+		why = "no window is complete"
+	}
+	return fmt.Sprintf(" at %s: %s cannot be measured for %s: %s.", d.at(), d.Plan.Gates[i].Name, brief(lapse), why)
+}
