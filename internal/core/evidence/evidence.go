@@ -138,6 +138,8 @@ type Evidence struct {
 	Strata []*Stratum `json:"strata"`
 	// Segments are in the order of their first appearance.
 	Segments []*Segment `json:"segments,omitempty"`
+	// Cohorts wait for their age.
+	Cohorts []*Cohort `json:"cohorts,omitempty"`
 }
 
 // Stratum is the evidence of one period of constant weight.
@@ -416,6 +418,9 @@ func (e *Evidence) Clone(l *Layout) *Evidence {
 			}
 		}
 		out.Segments = append(out.Segments, copied)
+	}
+	for _, c := range e.Cohorts {
+		out.Cohorts = append(out.Cohorts, c.Clone(l))
 	}
 	return out
 }

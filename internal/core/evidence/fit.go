@@ -38,6 +38,11 @@ func (l *Layout) fitsSide(side *Side, scales []Scale) bool {
 	if n := len(side.Units.Level); n != 0 && n != Levels {
 		return false
 	}
+	for i := range side.Latency {
+		if !l.Sketches[i].fits(&side.Latency[i]) {
+			return false
+		}
+	}
 	for i := range side.Values {
 		var scale Scale
 		if scales != nil {
@@ -48,6 +53,13 @@ func (l *Layout) fitsSide(side *Side, scales []Scale) bool {
 		}
 	}
 	return true
+}
+
+// fits reports whether all buckets of a sketch are some of the base's: others
+// would need room without bound to be merged.
+func (b Base) fits(h *Histogram) bool {
+	n := int64(len(h.N))
+	return n == 0 || h.Lo >= b.Index(MinLatency) && int64(h.Lo)+n-1 <= int64(b.Index(MaxLatency))
 }
 
 // fits reports whether the numbers can be those of a series on a scale.

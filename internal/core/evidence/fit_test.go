@@ -53,6 +53,8 @@ func TestWhatCannotHaveBeenObservedDoesNotFit(t *testing.T) {
 	for name, damage := range map[string]func(s *Stratum){
 		"a rate too many":            func(s *Stratum) { s.Sides[1].Rates = make([]Tally, 3) },
 		"a sketch too many":          func(s *Stratum) { s.Sides[1].Latency = make([]Histogram, 2) },
+		"a sketch below the base's":  func(s *Stratum) { s.Sides[1].Latency[0] = Histogram{Lo: -1 << 31, N: []uint64{1}} },
+		"a sketch beyond the base's": func(s *Stratum) { s.Sides[1].Latency[0] = Histogram{Lo: 1<<31 - 1, N: []uint64{1}} },
 		"a tail too many":            func(s *Stratum) { s.Sides[0].Tails = make([]Tally, 2) },
 		"a series too many":          func(s *Stratum) { s.Sides[0].Values = make([]Value, 3) },
 		"levels of another sampling": func(s *Stratum) { s.Sides[0].Units.Level = make([]uint64, 3) },

@@ -24,8 +24,8 @@ const (
 )
 
 // Learn fixes the scales of those series of which the baseline has shown enough,
-// for all strata alike and once for the whole rollout. It reports whether it
-// fixed one.
+// for all strata alike and once for the whole rollout. What waits for its age is
+// enough, too: a cap decides nothing. It reports whether it fixed one.
 func (e *Evidence) Learn(l *Layout) bool {
 	learned := false
 	for i := range l.Values {
@@ -53,7 +53,7 @@ func (e *Evidence) fix(l *Layout, series int, scale Scale) {
 func (e *Evidence) learn(l *Layout, series int) (Scale, bool) {
 	var nonZero, all []float64
 	waiting := 0
-	for _, s := range e.Strata {
+	for s := range e.counted {
 		if s.Scales != nil && s.Scales[series].known() {
 			return Scale{}, false
 		}

@@ -52,11 +52,13 @@ func (e *Evidence) segment(name string) *Segment {
 	return s
 }
 
-// everyStratum calls yield for each stratum of the whole and of the segments.
+// everyStratum calls yield for each stratum of the whole, what waits for it
+// included, and of the segments.
 func (e *Evidence) everyStratum(yield func(s *Stratum)) {
-	for _, s := range e.Strata {
+	e.counted(func(s *Stratum) bool {
 		yield(s)
-	}
+		return true
+	})
 	for _, segment := range e.Segments {
 		for _, s := range segment.Strata {
 			if s != nil {

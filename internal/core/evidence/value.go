@@ -40,8 +40,9 @@ type Sums struct {
 // data would hide what it does.
 type Scale struct {
 	Cap float64 `json:"cap"`
-	// Edges are the lower edges of all bins but the first.
-	Edges []float64 `json:"edges,omitempty"`
+	// Edges are the lower edges of all bins but the first; there are none where
+	// all values are the same, and nil says that no bins are kept.
+	Edges []float64 `json:"edges,omitzero"`
 }
 
 // known reports whether the scale is fixed.
