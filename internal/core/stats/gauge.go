@@ -101,14 +101,17 @@ func (b *Batches) LogE(shift float64, dir Dir, p Prior) float64 {
 // have had the same variance:
 //
 //	variance = max( BM k/(k-2), iid (1+r)/(1-r) )
-//	nEff     = n iid/variance
+//	nEff     = n' iid/variance
 //
 // where iid is the variance of the mean had the windows been independent, BM
 // that of the batch means with k degrees of freedom, and r the autocorrelation
 // of neighbours, held within 0 and 0.98 after Kendall's correction for its bias
 // (Biometrika 41, 1954). Each of them is taken around the strata's own means and
 // then pooled, by which the levels of the strata may differ, and short strata,
-// from which no autocorrelation can be seen, borrow it from the others.
+// from which no autocorrelation can be seen, borrow it from the others. n' is the
+// number of windows n, or fewer where a few of the strata have most of the
+// variance: (sum SS_s)^2/sum(SS_s^2/n_s) of their sums of squares, after
+// Satterthwaite (Biometrics Bulletin 2, 1946).
 //
 // The variance is NaN and nEff 0 when there are too few windows, when nothing
 // varies, and for state that cannot be.
@@ -123,7 +126,7 @@ func GaugeEstimate(strata []*Batches) (mean, variance, nEff float64) {
 	}
 	inflated := f.batches * f.freedom / (f.freedom - 2)
 	variance = max(inflated, f.correlated)
-	return mean, variance, f.n * f.iid / variance
+	return mean, variance, f.even * f.iid / variance
 }
 
 // GaugeLogE returns the log e-value that the mean of the strata's values lies

@@ -3,6 +3,7 @@ package stats
 // gaugeFit are the parts of GaugeEstimate.
 type gaugeFit struct {
 	n, mean    float64
+	even       float64 // windows of equal variance that would tell as much of it
 	iid        float64 // variance of the mean of independent windows
 	batches    float64 // the same from batch means
 	freedom    float64 // their degrees of freedom
@@ -17,7 +18,7 @@ const maxLag1 = 0.98
 // variance, or cannot be. The mean is returned whenever there is a window.
 func fitGauge(strata []*Batches) (gaugeFit, bool) {
 	var f gaugeFit
-	used, squares, products := 0.0, 0.0, 0.0
+	used, squares, products, fourths := 0.0, 0.0, 0.0, 0.0
 	for _, b := range strata {
 		if b == nil || b.Count == 0 {
 			continue
@@ -30,12 +31,14 @@ func fitGauge(strata []*Batches) (gaugeFit, bool) {
 		s, p := b.deviations()
 		squares += s
 		products += p
+		fourths += s * (s / b.N())
 		used++
 	}
 	if !(f.n-used >= 1) || !(squares > 0) {
 		return f, false
 	}
 	f.iid = squares / (f.n - used) / f.n
+	f.even = squares / fourths * squares
 	r := products / squares
 	r = max(0, min(r+used*(1+4*r)/f.n, maxLag1))
 	f.correlated = f.iid * (1 + r) / (1 - r)

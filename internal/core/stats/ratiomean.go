@@ -76,10 +76,13 @@ func RatioPhi(strata []RatioBuckets, logC float64) float64 {
 	for _, u := range joint {
 		together += u * u
 	}
-	if !(apart > 0) {
+	if apart == 0 {
 		return 1
 	}
-	return max(1, together/apart)
+	if phi := together / apart; isFinite(phi) {
+		return max(1, phi)
+	}
+	return math.Inf(1)
 }
 
 // size returns the number of buckets that all four slices have.

@@ -77,6 +77,7 @@ func (u users) run(d draw, look func(c *Counts, b []Buckets) bool) bool {
 
 func (u users) share(seed, replications int, look func(c *Counts, b []Buckets) bool) float64 {
 	n := 0
+	replications *= *scale
 	for r := range replications {
 		if u.run(newDraw(seed, r), look) {
 			n++

@@ -1,6 +1,7 @@
 package stats
 
 import (
+	"flag"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -23,6 +24,10 @@ func long(t *testing.T) {
 	}
 	t.Parallel()
 }
+
+// scale makes the simulations larger: -stats.scale=10 runs each of them ten
+// times as often, which is their full size. The limits stay what they are.
+var scale = flag.Int("stats.scale", 1, "how many times as often each simulation is run")
 
 // draw is a source of chance for one replication.
 type draw struct{ *rand.Rand }
@@ -97,7 +102,7 @@ func (s stream) run(d draw, look func(c *Counts) (stop bool)) (requests int) {
 
 // replay runs the stream several times and returns when each was stopped.
 func (s stream) replay(seed, replications int, look func(c *Counts) bool) []int {
-	stops := make([]int, replications)
+	stops := make([]int, replications**scale)
 	for r := range stops {
 		stops[r] = s.run(newDraw(seed, r), look)
 	}
