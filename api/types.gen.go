@@ -1015,6 +1015,9 @@ type Rollout struct {
 	// SchemaVersion The version of this form: belay.dev/v1alpha1.
 	SchemaVersion string `json:"schemaVersion"`
 
+	// Segments The worst ten segments by the evidence against the candidate, the worst first, each with the gate that has it. Left out where the rollout has none.
+	Segments []SegmentGate `json:"segments,omitempty,omitzero"`
+
 	// Stage The stage that the rollout is at.
 	Stage Stage `json:"stage"`
 
@@ -1050,6 +1053,15 @@ type SampleRatio struct {
 
 	// Threshold The threshold of logE, a natural logarithm.
 	Threshold float64 `json:"threshold"`
+}
+
+// SegmentGate How a gate stands in one part of the traffic.
+type SegmentGate struct {
+	// Gate A gate and how it stands.
+	Gate Gate `json:"gate"`
+
+	// Segment The attribute and its value, such as X-Country=DE; `other` for all beyond the first 64.
+	Segment string `json:"segment"`
 }
 
 // Stage The stage that the rollout is at.

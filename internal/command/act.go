@@ -101,7 +101,7 @@ func unmetGate(plan *rollout.Plan, state *rollout.State, i int, j *gate.Judgemen
 	if g.Info || j.Verdict == gate.Off || slices.Contains(state.Waived, g.Name) {
 		return ""
 	}
-	status := gateStatus(plan, state, i, j)
+	status := gateStatus(plan, state, g, j)
 	switch {
 	case j.Verdict == gate.Fail:
 		return fmt.Sprintf("%s has failed (e-value %.3g of %.3g at margin %s)", g.Name, value(j.LogFail), value(status.Threshold), status.Margin)

@@ -23,7 +23,9 @@ type Status struct {
 	Unguarded string      `json:"unguarded,omitempty"`
 	Stage     StageStatus `json:"stage"`
 	// Gates are in the order of the plan.
-	Gates       []GateStatus        `json:"gates"`
+	Gates []GateStatus `json:"gates"`
+	// Segments are the worst of the segments, the worst first.
+	Segments    []SegmentStatus     `json:"segments,omitempty"`
 	Traffic     traffic.Observation `json:"traffic"`
 	Exposure    Exposure            `json:"exposure"`
 	SampleRatio SampleRatio         `json:"sampleRatio"`

@@ -126,12 +126,13 @@ func (s *Service) status(live *controller.Live, bounds bool) Status {
 	out.Gates = make([]GateStatus, len(live.Findings.Judgements))
 	for i := range live.Findings.Judgements {
 		j := &live.Findings.Judgements[i]
-		out.Gates[i] = gateStatus(plan, state, i, j)
+		out.Gates[i] = gateStatus(plan, state, &plan.Gates[i], j)
 		if bounds && j.Verdict != gate.Off {
 			b := rollout.Bound(plan, *state, ev, j)
 			out.Gates[i].Bound = &b
 		}
 	}
+	out.Segments = segments(live, ev, bounds)
 	out.SampleRatio.LogE, out.SampleRatio.Threshold = judge.SampleRatio(plan, *state, ev)
 	out.SampleRatio.Mismatch = out.SampleRatio.LogE >= out.SampleRatio.Threshold
 	return out
@@ -156,8 +157,8 @@ func stageStatus(live *controller.Live) StageStatus {
 	return out
 }
 
-func gateStatus(plan *rollout.Plan, state *rollout.State, i int, j *gate.Judgement) GateStatus {
-	g, stage := &plan.Gates[i], plan.Stages[state.Stage]
+func gateStatus(plan *rollout.Plan, state *rollout.State, g *gate.Gate, j *gate.Judgement) GateStatus {
+	stage := plan.Stages[state.Stage]
 	out := GateStatus{
 		Gate: g.Name, Verdict: j.Verdict, Reason: j.Reason, LogFail: j.LogFail, LogPass: j.LogPass,
 		Threshold: g.FailAt(plan.Alpha), PassThreshold: gate.PassAt(plan.Alpha), Margin: g.MarginText(),
@@ -173,7 +174,7 @@ func gateStatus(plan *rollout.Plan, state *rollout.State, i int, j *gate.Judgeme
 	if g.Method != gate.None {
 		here = min(here, j.Here.NC)
 	}
-	if missing := float64(stage.MinSamples) - here; missing > 0 {
+	if missing := g.Needs(stage.MinSamples) - here; missing > 0 {
 		out.NeedSamples = uint64(missing)
 	}
 	return out

@@ -189,7 +189,7 @@ func (w *worker) input(ev *evidence.Evidence, a *ask) rollout.Input {
 	}
 	findings := judge.Verdicts(in.Plan, in.State, ev, w.findings)
 	w.findings = &findings
-	in.Judgements = findings.Judgements
+	in.Judgements, in.Segments = findings.Judgements, findings.Segments
 	if a != nil {
 		act := a.Act
 		act.At = in.Now

@@ -19,16 +19,21 @@ import (
 type Findings struct {
 	Evidence   *evidence.Evidence
 	Judgements []gate.Judgement // by Plan.Gates
+	Segments   []gate.Judgement // by segment and gate
 }
 
 // Verdicts judges the evidence. prev are the findings of the tick before, or
 // nil.
 func Verdicts(p *rollout.Plan, s rollout.State, ev *evidence.Evidence, prev *Findings) Findings {
-	var before []gate.Judgement
+	var before Findings
 	if prev != nil {
-		before = prev.Judgements
+		before = *prev
 	}
-	return Findings{Evidence: ev, Judgements: rollout.Judge(p, s, ev, before)}
+	return Findings{
+		Evidence:   ev,
+		Judgements: rollout.Judge(p, s, ev, before.Judgements),
+		Segments:   rollout.JudgeSegments(p, s, ev, before.Segments),
+	}
 }
 
 // SampleRatio returns the largest logarithm, over the stages, of the e-value

@@ -5,6 +5,20 @@ import (
 	"github.com/belay-rollouts/belay/internal/core/stats"
 )
 
+// leastWindows is how many windows of a stage a resource needs, however many
+// samples are asked of others: windows are few, and what their dependence takes
+// from them the test knows.
+const leastWindows = 20
+
+// Needs is how many samples the gate needs of each arm in a stage that asks for
+// a number of requests.
+func (g *Gate) Needs(minSamples uint64) float64 {
+	if g.Kind == Gauge {
+		return float64(min(minSamples, leastWindows))
+	}
+	return float64(minSamples)
+}
+
 // gaugeSlice is one stratum of a resource. Its counts are windows.
 func (g *Gate) gaugeSlice(s *evidence.Stratum) Slice {
 	if g.Series >= len(s.Gauges) {

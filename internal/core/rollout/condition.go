@@ -24,8 +24,8 @@ func (d *deciding) samples() (Decision, bool) {
 		switch {
 		case d.Judgements[i].Verdict == gate.NoData:
 			return d.holdFor(i, ReasonNoData, d.noDataSentence(i)), true
-		case !d.enough(i, float64(need)):
-			return d.holdFor(i, ReasonTooFewSamples, d.samplesSentence(i, need)), true
+		case !d.enough(i, d.Plan.Gates[i].Needs(need)):
+			return d.holdFor(i, ReasonTooFewSamples, d.samplesSentence(i, d.Plan.Gates[i].Needs(need))), true
 		}
 	}
 	if candidate, baseline := d.requests(split.Candidate), d.requests(split.Baseline); !asked && min(candidate, baseline) < need {

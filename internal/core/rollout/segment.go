@@ -86,19 +86,21 @@ func findJudgement(list []gate.Judgement, name, segment string) *gate.Judgement 
 	return nil
 }
 
+// SegmentGate returns the gate of a judgement as it is in its segment.
+func SegmentGate(p *Plan, ev *evidence.Evidence, j *gate.Judgement) (gate.Gate, bool) {
+	k := slices.IndexFunc(ev.Segments, func(s *evidence.Segment) bool { return s.Name == j.Segment })
+	i := slices.IndexFunc(p.Gates, func(g gate.Gate) bool { return g.Name == j.Gate })
+	if k < 0 || i < 0 {
+		return gate.Gate{}, false
+	}
+	return p.inSegment(i, k+1)
+}
+
 // SegmentBound works out the bounds of a gate in a segment, for people.
 func SegmentBound(p *Plan, s State, ev *evidence.Evidence, j *gate.Judgement) gate.Bound {
-	for k, segment := range ev.Segments {
-		if segment.Name != j.Segment {
-			continue
-		}
-		for i := range p.Gates {
-			if p.Gates[i].Name != j.Gate {
-				continue
-			}
-			g, _ := p.inSegment(i, k+1)
-			return g.Bound(gate.View{Layout: &p.Layout, Evidence: &evidence.Evidence{Strata: segment.Strata}, Stages: s.Stages()}, j, place(p, &s))
-		}
+	g, ok := SegmentGate(p, ev, j)
+	if !ok {
+		return gate.Bound{}
 	}
-	return gate.Bound{}
+	return g.Bound(charge{&g, j}.view(p, &s, ev), j, place(p, &s))
 }

@@ -218,10 +218,10 @@ func (d *deciding) dwellSentence(left time.Duration) string {
 	return fmt.Sprintf("HOLD at %s: %s of %s served at this weight, %s left.", d.at(), brief(d.next.Served), brief(d.stage().Dwell), brief(left))
 }
 
-func (d *deciding) samplesSentence(i int, need uint64) string {
+func (d *deciding) samplesSentence(i int, need float64) string {
 	here := d.Judgements[i].Here
 	return fmt.Sprintf("HOLD at %s: %s has %s candidate and %s baseline samples in the stage, %s of each are needed; the stage extends itself.",
-		d.at(), d.Plan.Gates[i].Name, count(here.NT), count(here.NC), count(float64(need)))
+		d.at(), d.Plan.Gates[i].Name, count(here.NT), count(here.NC), count(need))
 }
 
 func (d *deciding) requestsSentence(candidate, baseline uint64) string {

@@ -16,18 +16,35 @@ func gatesOf(st *command.Status) []api.Gate {
 		waived[name] = true
 	}
 	out := make([]api.Gate, len(st.Gates))
-	for i, s := range st.Gates {
-		out[i] = api.Gate{
-			Gate: s.Gate, Kind: api.GateKindRate, Verdict: api.Verdict(s.Verdict), Reason: string(s.Reason),
-			Margin: s.Margin, Worse: api.GateWorseUp, Bound: boundOf(s.Bound),
-			LogFail: logOf(s.LogFail), LogPass: logOf(s.LogPass), LogFailAt: logOf(s.Threshold), LogPassAt: logOf(s.PassThreshold),
-			Here: countsOf(s.Here), Total: countsOf(s.Total),
-			Holds: s.Holds, Info: s.Info, GuardOnly: s.GuardOnly, Waived: waived[s.Gate],
-			FromPercent: percent(s.From), NeedSamples: count(s.NeedSamples),
-		}
-		if g := gateNamed(plan, s.Gate); g != nil {
-			describeGate(&out[i], g)
-		}
+	for i := range st.Gates {
+		out[i] = gateOf(plan, &st.Gates[i])
+		out[i].Waived = waived[out[i].Gate]
+	}
+	return out
+}
+
+// segmentsOf are the worst segments.
+func segmentsOf(st *command.Status) []api.SegmentGate {
+	var out []api.SegmentGate
+	for i := range st.Segments {
+		s := &st.Segments[i]
+		out = append(out, api.SegmentGate{Segment: s.Segment, Gate: gateOf(&st.Record.Plan, &s.GateStatus)})
+	}
+	return out
+}
+
+// gateOf is a gate as it stands, with what the plan says of it.
+func gateOf(plan *rollout.Plan, s *command.GateStatus) api.Gate {
+	out := api.Gate{
+		Gate: s.Gate, Kind: api.GateKindRate, Verdict: api.Verdict(s.Verdict), Reason: string(s.Reason),
+		Margin: s.Margin, Worse: api.GateWorseUp, Bound: boundOf(s.Bound),
+		LogFail: logOf(s.LogFail), LogPass: logOf(s.LogPass), LogFailAt: logOf(s.Threshold), LogPassAt: logOf(s.PassThreshold),
+		Here: countsOf(s.Here), Total: countsOf(s.Total),
+		Holds: s.Holds, Info: s.Info, GuardOnly: s.GuardOnly,
+		FromPercent: percent(s.From), NeedSamples: count(s.NeedSamples),
+	}
+	if g := gateNamed(plan, s.Gate); g != nil {
+		describeGate(&out, g)
 	}
 	return out
 }

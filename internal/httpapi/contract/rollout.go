@@ -32,7 +32,7 @@ func Rollout(st *command.Status) api.Rollout {
 		Attempt: st.Attempt, Revision: rec.Revision, Phase: api.Phase(state.Phase),
 		CreatedAt: utc(rec.CreatedAt), CreatedBy: rec.CreatedBy, StartedAt: utc(state.StartedAt), EndedAt: utc(state.EndedAt),
 		Unguarded: st.Unguarded, Stage: stageOf(st), Ladder: ladderOf(plan),
-		Gates: gatesOf(st), Traffic: trafficOf(&st.Traffic),
+		Gates: gatesOf(st), Segments: segmentsOf(st), Traffic: trafficOf(&st.Traffic),
 		Exposure: exposureOf(st.Exposure), SampleRatio: sampleRatioOf(st.SampleRatio), Outcomes: outcomesOf(st.Outcomes),
 		EvidenceAgeSeconds: st.EvidenceAge.Seconds(), Next: st.Next, Trouble: st.Trouble,
 		Failed: state.Failed, Waived: state.Waived, Last: headOf(rec.Last), Ending: endingOf(rec.Ending),
