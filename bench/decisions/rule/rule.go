@@ -10,6 +10,7 @@ const (
 	RolledBack
 )
 
+// String is the state as people write it.
 func (s State) String() string { return [...]string{"running", "promoted", "rolled back"}[s] }
 
 // Act is what follows from a look.

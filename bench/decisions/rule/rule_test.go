@@ -90,8 +90,10 @@ func TestEveryRulePromotesWhatHasNoFaultAndStopsWhatIsBroken(t *testing.T) {
 
 func TestARuleStartsAtItsFirstWeight(t *testing.T) {
 	t.Parallel()
-	starts := map[string]float64{AllAtOnceName: 1, "Kayenta": 0.01, "LaunchDarkly": 0.01, "repeated z-test": 0.01,
-		"GrowthBook Safe Rollout": 0.05, "GrowthBook ramp schedule": 0.01, "Flagger, absolute, threshold 5": 0, "Argo Rollouts, absolute, failureLimit 0": 0.01}
+	starts := map[string]float64{
+		AllAtOnceName: 1, "Kayenta": 0.01, "LaunchDarkly": 0.01, "repeated z-test": 0.01,
+		"GrowthBook Safe Rollout": 0.05, "GrowthBook ramp schedule": 0.01, "Flagger, absolute, threshold 5": 0, "Argo Rollouts, absolute, failureLimit 0": 0.01,
+	}
 	for _, kind := range Kinds() {
 		if w, ok := starts[kind.Name]; ok && kind.New(usual).Start() != w {
 			t.Errorf("%s starts at %v, want %v", kind.Name, kind.New(usual).Start(), w)

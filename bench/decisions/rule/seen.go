@@ -17,6 +17,7 @@ const (
 
 var metricNames = [Metrics]string{"errors", "latency", "conversion", "revenue", "quality"}
 
+// String is the metric's name.
 func (m Metric) String() string { return metricNames[m] }
 
 // Up reports whether an increase of the metric is harm.
