@@ -15,7 +15,7 @@ import (
 var key = bytes.Repeat([]byte{7}, KeySize)
 
 func drawExposure(t *rapid.T) Exposure {
-	return Exposure{
+	e := Exposure{
 		Rollout: rapid.Uint64().Draw(t, "rollout"),
 		Stratum: rapid.Uint8().Draw(t, "stratum"),
 		Arm:     rapid.SampledFrom([]split.Arm{split.Baseline, split.Candidate}).Draw(t, "arm"),
@@ -24,6 +24,19 @@ func drawExposure(t *rapid.T) Exposure {
 		Request: rapid.Uint64().Draw(t, "request"),
 		Time:    time.UnixMilli(rapid.Int64Range(0, 1<<42).Draw(t, "time")).UTC(),
 	}
+	for i, name := range rapid.SliceOfN(rapid.String(), 0, MaxSegments).Draw(t, "segments") {
+		e.Segments[i] = Mark(name)
+	}
+	return e
+}
+
+func TestEverySegmentHasAMark(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		a, b := rapid.String().Draw(t, "a"), rapid.String().Draw(t, "b")
+		if Mark(a) == 0 || (Mark(a) == Mark(b)) != (a == b) {
+			t.Fatalf("%q has the mark %d, %q has %d", a, Mark(a), b, Mark(b))
+		}
+	})
 }
 
 func TestATokenNamesItsExposure(t *testing.T) {
@@ -74,6 +87,7 @@ func TestACutOrEmptyTokenIsRefusedWithWhatToDo(t *testing.T) {
 func FuzzRead(f *testing.F) {
 	s := NewSigner(key)
 	f.Add(s.Token(Exposure{Rollout: 3, Arm: split.Candidate}))
+	f.Add(s.Token(Exposure{Rollout: 3, Segments: [MaxSegments]uint32{Mark("X-Country=DE"), 7}}))
 	f.Add("")
 	f.Fuzz(func(t *testing.T, token string) {
 		e, err := s.Read(token)
