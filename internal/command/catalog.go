@@ -72,8 +72,13 @@ func modelDocument(m store.Model) (spec.Model, error) {
 		return spec.Model{}, problem.New(problem.Internal, "read the stored document of model %q: %w", m.Name, err)
 	}
 	doc := file.Models[0]
-	doc.Serving = &spec.Version{Version: m.Serving.Name, URL: m.Serving.URL}
+	doc.Serving = servingOf(m)
 	return doc, nil
+}
+
+// servingOf is the version that serves a model now, as a file says it.
+func servingOf(m store.Model) *spec.Version {
+	return &spec.Version{Version: m.Serving.Name, URL: m.Serving.URL, Metrics: m.Serving.Metrics}
 }
 
 func policyDocument(p store.Policy) (spec.Policy, error) {
@@ -103,7 +108,7 @@ func (c *changes) model(m spec.Model) {
 		out.Change, out.Revision = Updated, old.kept.Revision
 		c.keepServing(&kept, &m, old)
 		kept.Revision, kept.CooldownUntil = old.kept.Revision, old.kept.CooldownUntil
-		if string(kept.Source) == string(old.kept.Source) && kept.Serving == old.kept.Serving {
+		if string(kept.Source) == string(old.kept.Source) && kept.Serving.Equal(old.kept.Serving) {
 			out.Change = Unchanged
 		} else if err := c.inUse(m, &old.kept, &kept); err != nil {
 			c.fault(err)
@@ -119,7 +124,7 @@ func modelOf(m spec.Model) store.Model {
 	return store.Model{
 		Name: m.Name, Source: m.YAML(), Protocol: table.Protocol(m.Protocol), Match: matchOf(m),
 		Unit:    table.Unit{Source: table.UnitSource(m.Unit.Kind), Name: m.Unit.Key},
-		Serving: rollout.Version{Name: m.Serving.Version, URL: m.Serving.URL},
+		Serving: rollout.Version{Name: m.Serving.Version, URL: m.Serving.URL, Metrics: m.Serving.Metrics},
 	}
 }
 
@@ -149,15 +154,15 @@ func (c *changes) keepServing(kept *store.Model, m *spec.Model, old knownModel) 
 	if err != nil || len(before.Models) != 1 || before.Models[0].Serving == nil {
 		return
 	}
-	was := before.Models[0].Serving
-	if kept.Serving == old.kept.Serving || was.Version != m.Serving.Version || was.URL != m.Serving.URL {
+	was, serves := before.Models[0].Serving, old.kept.Serving
+	if kept.Serving.Name == serves.Name && kept.Serving.URL == serves.URL || was.Version != m.Serving.Version || was.URL != m.Serving.URL {
 		return
 	}
-	kept.Serving = old.kept.Serving
+	kept.Serving = serves
 	c.warnings = append(c.warnings, spec.Warning{Caution: ServingKept, Problem: m.Source.Problem("spec.serving",
-		fmt.Sprintf("%s serves since a rollout promoted it; the file still says %s", old.kept.Serving.Name, m.Serving.Version),
-		fmt.Sprintf("write version: %s, url: %s", old.kept.Serving.Name, old.kept.Serving.URL))})
-	m.Serving = &spec.Version{Version: old.kept.Serving.Name, URL: old.kept.Serving.URL}
+		fmt.Sprintf("%s serves since a rollout promoted it; the file still says %s", serves.Name, m.Serving.Version),
+		fmt.Sprintf("write version: %s, url: %s", serves.Name, serves.URL))})
+	m.Serving = servingOf(old.kept)
 }
 
 // inUse refuses changes that would pull the ground from under a running rollout.
@@ -170,7 +175,7 @@ func (c *changes) inUse(m spec.Model, old, kept *store.Model) error {
 		path    string
 		changed bool
 	}{
-		{"spec.serving", kept.Serving != old.Serving},
+		{"spec.serving", !kept.Serving.Equal(old.Serving)},
 		{"spec.route", kept.Match != old.Match},
 		{"spec.unit", kept.Unit != old.Unit},
 		{"spec.protocol", kept.Protocol != old.Protocol},

@@ -29,8 +29,8 @@ func Compile(r spec.Resolved, attempt int, history func(outcome string) (float64
 	c := compiler{resolved: r, env: env, history: history}
 	p := Plan{
 		Rollout: r.Rollout, Model: r.Model, Policy: r.Policy, Environment: env.Name,
-		Baseline:  Version{Name: env.Baseline.Version, URL: env.Baseline.URL},
-		Candidate: Version{Name: env.Candidate.Version, URL: env.Candidate.URL},
+		Baseline:  Version{Name: env.Baseline.Version, URL: env.Baseline.URL, Metrics: env.Baseline.Metrics},
+		Candidate: Version{Name: env.Candidate.Version, URL: env.Candidate.URL, Metrics: env.Candidate.Metrics},
 		Attempt:   attempt,
 		Protocol:  table.Protocol(r.Protocol),
 		Match:     table.Match{Host: env.Route.Host, PathPrefix: env.Route.PathPrefix, Header: env.Route.HeaderName, HeaderValue: env.Route.HeaderValue},
@@ -38,7 +38,7 @@ func Compile(r spec.Resolved, attempt int, history func(outcome string) (float64
 		AllowPin:  r.AllowPin,
 		Horizon:   horizon(r.Gates),
 		Alpha:     float64(r.Analysis.Alpha), OnUndecided: r.Analysis.OnUndecided,
-		Faults:   Faults{NoTraffic: r.Faults.NoTraffic, SampleRatio: r.Faults.SampleRatioMismatch, HoldFor: r.Faults.HoldFor, Then: r.Faults.Then},
+		Faults:   Faults{NoTraffic: r.Faults.NoTraffic, SourceDown: r.Faults.SourceDown, SampleRatio: r.Faults.SampleRatioMismatch, HoldFor: r.Faults.HoldFor, Then: r.Faults.Then},
 		Rollback: Restore{Auto: r.Rollback.Auto, Within: r.Rollback.Within, Shield: r.Rollback.Shield, Cooldown: r.Rollback.Cooldown},
 	}
 	var err error
@@ -52,6 +52,7 @@ func Compile(r spec.Resolved, attempt int, history func(outcome string) (float64
 			return Plan{}, err
 		}
 		p.Gates = append(p.Gates, compiled)
+		p.resource(g)
 	}
 	p.Segments = segments(r.Segments)
 	shareAlpha(p.Gates, p.Segments)

@@ -90,7 +90,7 @@ func TestThePlanSaysWhoTakesPart(t *testing.T) {
 		Rollout: "digits-v2", Model: "digits", Policy: "demo", Environment: "production", Attempt: 1,
 		Baseline: Version{Name: "v1", URL: "http://localhost:9001"}, Candidate: Version{Name: "v2", URL: "http://localhost:9002"},
 		Protocol: table.V2, Match: table.Match{PathPrefix: "/v2/models/digits"}, Unit: table.Unit{Source: table.UnitRequest},
-		Faults:   Faults{NoTraffic: spec.FaultHold, SampleRatio: spec.FaultHold, HoldFor: time.Hour, Then: spec.ThenAsk},
+		Faults:   Faults{NoTraffic: spec.FaultHold, SourceDown: spec.FaultHold, SampleRatio: spec.FaultHold, HoldFor: time.Hour, Then: spec.ThenAsk},
 		Rollback: Restore{Auto: true, Within: 5 * time.Second, Shield: true, Cooldown: time.Hour},
 		Alpha:    0.05, OnUndecided: spec.UndecidedHold, Horizon: leastHorizon,
 	}

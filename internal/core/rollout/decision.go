@@ -41,6 +41,7 @@ const (
 	ReasonSampleRatio       Reason = "SampleRatioMismatch"
 	ReasonNoTraffic         Reason = "NoTraffic"
 	ReasonCandidateSilent   Reason = "CandidateSilent"
+	ReasonSourceDown        Reason = "SourceDown"
 	ReasonFaultLasted       Reason = "FaultLasted"
 	ReasonPaused            Reason = "Paused"
 	ReasonDwelling          Reason = "Dwelling"
@@ -88,6 +89,9 @@ type Traffic struct {
 	// SinceCandidate is how many requests the baseline took since the
 	// candidate's last.
 	SinceCandidate uint64 `json:"sinceCandidate"`
+	// Sources are what is known of the sources of resources; none where nobody
+	// reads them.
+	Sources []Source `json:"sources,omitempty"`
 }
 
 // CutOff is a candidate that the router took out by itself.

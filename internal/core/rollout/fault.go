@@ -47,6 +47,9 @@ func (d *deciding) fault() (Reason, string, bool) {
 	case d.silent():
 		return ReasonCandidateSilent, d.silentSentence(), true
 	}
+	if _, _, down := d.down(); down {
+		return ReasonSourceDown, d.sourceDownSentence(), true
+	}
 	return "", "", false
 }
 
@@ -130,6 +133,8 @@ func (d *deciding) onFault(reason Reason) spec.OnFault {
 		return d.Plan.Faults.SampleRatio
 	case ReasonNoTraffic, ReasonCandidateSilent:
 		return d.Plan.Faults.NoTraffic
+	case ReasonSourceDown:
+		return d.Plan.Faults.SourceDown
 	default:
 		return spec.FaultHold
 	}

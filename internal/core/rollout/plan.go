@@ -50,6 +50,8 @@ type Plan struct {
 	Stages []Stage         `json:"stages"`
 	Gates  []gate.Gate     `json:"gates"`
 	Layout evidence.Layout `json:"layout"`
+	// Resources are what the servers are asked for the layout's gauges.
+	Resources []Resource `json:"resources,omitempty"`
 	// Segments is nil where only the whole is looked at.
 	Segments *Segments `json:"segments,omitempty"`
 	Alpha    float64   `json:"alpha"`
@@ -64,6 +66,9 @@ type Plan struct {
 type Version struct {
 	Name string `json:"name"`
 	URL  string `json:"url"`
+	// Metrics are where its servers tell of themselves, if the file says so; see
+	// Scraped.
+	Metrics []string `json:"metrics,omitempty"`
 }
 
 // Stage is one step of the ladder.
@@ -84,6 +89,7 @@ func (s Stage) Asked() uint32 { return s.Weight + s.Holdback }
 // Faults says what a fault in the data or the traffic does.
 type Faults struct {
 	NoTraffic   spec.OnFault    `json:"noTraffic"`
+	SourceDown  spec.OnFault    `json:"sourceDown,omitempty"`
 	SampleRatio spec.OnFault    `json:"sampleRatioMismatch"`
 	HoldFor     time.Duration   `json:"holdFor"`
 	Then        spec.AfterFault `json:"then"`

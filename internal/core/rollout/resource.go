@@ -2,9 +2,11 @@ package rollout
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/belay-rollouts/belay/internal/core/gate"
+	"github.com/belay-rollouts/belay/internal/core/spec"
 )
 
 // Resource is a gauge of the plan and what is asked of the servers for it.
@@ -16,12 +18,35 @@ type Resource struct {
 // Source is what is known of the source of a gauge.
 type Source struct {
 	Gauge string `json:"gauge"`
+	// Since is since when windows have been taken without a break; zero while
+	// none can be: before the start, off the asked weight, within a warm-up.
+	Since time.Time `json:"since,omitzero"`
 	// Complete is the end of the last window in which both arms had a value; zero
 	// before the first.
 	Complete time.Time `json:"complete,omitzero"`
 	// Missing says where a value was missing in the last window, and why; empty
 	// when it was complete.
 	Missing string `json:"missing,omitempty"`
+}
+
+// Scraped is where the servers of a version tell of themselves.
+func (v Version) Scraped() []string {
+	if len(v.Metrics) > 0 {
+		return v.Metrics
+	}
+	return []string{spec.DefaultMetrics(v.URL)}
+}
+
+// Equal reports whether two versions are the same, at the same addresses.
+func (v Version) Equal(o Version) bool {
+	return v.Name == o.Name && v.URL == o.URL && slices.Equal(v.Scraped(), o.Scraped())
+}
+
+// resource adds what is asked for a gauge to the plan.
+func (p *Plan) resource(r spec.ResolvedGate) {
+	if r.Source == spec.SourceScrape {
+		p.Resources = append(p.Resources, Resource{Gauge: r.Metric, Query: r.Query})
+	}
 }
 
 // Windows of resources. Forty to a dwell give a gate of twenty independent
@@ -49,9 +74,8 @@ const (
 )
 
 // down names the gate whose source has been down for the longest: one that
-// decides here, and has had no complete window for too long. Windows are missed
-// only while they could have been taken: at the weight, past the warm-up, with
-// the control loop awake.
+// decides here, and has had no complete window for too long, while windows were
+// taken.
 func (d *deciding) down() (i int, lapse time.Duration, found bool) {
 	if d.comparesNothing() {
 		return 0, 0, false
@@ -63,7 +87,7 @@ func (d *deciding) down() (i int, lapse time.Duration, found bool) {
 			continue
 		}
 		source, known := d.source(at)
-		if !known {
+		if !known || source.Since.IsZero() {
 			continue
 		}
 		if l := d.Now.Sub(d.measuredSince(source)); l >= limit && l > lapse {
@@ -87,7 +111,7 @@ func (d *deciding) source(i int) (Source, bool) {
 // have been.
 func (d *deciding) measuredSince(s Source) time.Time {
 	since := s.Complete
-	for _, t := range []time.Time{d.next.StageAt, d.next.AwakeAt, d.next.Stratum().Warm} {
+	for _, t := range []time.Time{s.Since, d.next.StageAt, d.next.AwakeAt} {
 		if since.Before(t) {
 			since = t
 		}

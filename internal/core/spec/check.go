@@ -63,6 +63,19 @@ func (c *checker) version(path string, v *Version, endpoint bool) {
 	if empty(c, path+".run", v.Run) {
 		c.report(path+".run", "the command is empty", "write its words, or leave the field out")
 	}
+	c.pages(path+".metrics", v.Metrics)
+}
+
+// pages checks the metrics pages of a version.
+func (c *checker) pages(path string, list []string) {
+	if empty(c, path, list) {
+		c.report(path, "the list is empty", "write the address of a metrics page, or leave it out")
+	}
+	for i, page := range list {
+		if slices.Contains(list[:i], page) {
+			c.report(document.Index(path, i), value.Quote(page)+" is written twice", "write each server once")
+		}
+	}
 }
 
 func (c *checker) route(path string, r *Route) {

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/belay-rollouts/belay/internal/core/query"
 	"github.com/belay-rollouts/belay/internal/core/spec/document"
 )
 
@@ -61,6 +62,7 @@ func (c *planChecker) check() {
 		return
 	}
 	c.gatesAndStages()
+	c.totals()
 	c.warmup()
 	c.guards()
 }
@@ -120,6 +122,23 @@ func (c *planChecker) from(path string, from Weight, planned []Weight) {
 		words[i] = w.String()
 	}
 	c.report(path+".from", fmt.Sprintf("%s is no planned weight", from), "write one of "+strings.Join(words, ", "))
+}
+
+// totals warns of totals that are compared as if they were levels.
+func (c *planChecker) totals() {
+	for i, g := range c.Gates {
+		if g.Source != SourceScrape {
+			continue
+		}
+		q, err := query.Parse(g.Query)
+		if err != nil {
+			continue // Told where the gate is checked by itself.
+		}
+		for _, name := range q.Totals() {
+			c.warn(CountsUp, document.Index("gates", i)+".query",
+				name+" counts up since its server was started, which says nothing of now", "write rate("+name+")")
+		}
+	}
 }
 
 // warmup checks that something is left of each stage.

@@ -1,10 +1,12 @@
 package spec
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 
+	"github.com/belay-rollouts/belay/internal/core/query"
 	"github.com/belay-rollouts/belay/internal/core/spec/document"
 	"github.com/belay-rollouts/belay/internal/core/spec/value"
 )
@@ -83,12 +85,24 @@ func (g *gateChecker) origin() {
 	if g.gate.Query != "" && g.gate.Source == "" && !m.sourced {
 		g.at("query", "a query needs a source", "write `source: scrape`, `source: prometheus` or `source: sql`")
 	}
+	g.scraped()
 	if k := g.gate.Kind; k != "" && k != m.kind {
 		hint := "leave kind out"
 		if m.outcome != "" {
 			hint = "write rate or mean"
 		}
 		g.at("kind", fmt.Sprintf("%s is a %s, not a %s", name, m.kind, k), hint)
+	}
+}
+
+// scraped checks what is asked of metrics pages.
+func (g *gateChecker) scraped() {
+	if g.gate.Source != SourceScrape || g.gate.Query == "" {
+		return
+	}
+	_, err := query.Parse(g.gate.Query)
+	if fault, ok := errors.AsType[*value.Fault](err); ok {
+		g.at("query", fault.Message, fault.Hint)
 	}
 }
 

@@ -34,6 +34,7 @@ type Model struct {
 type Version struct {
 	Version string
 	URL     string
+	Metrics []string
 	As      string
 	Run     []string
 }

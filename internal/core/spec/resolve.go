@@ -2,6 +2,7 @@ package spec
 
 import (
 	"fmt"
+	"net/url"
 	"slices"
 	"time"
 
@@ -25,6 +26,9 @@ func Resolve(model Model, rollout Rollout, policies func(name string) (Policy, b
 	resolved := r.resolve()
 	if err := r.problems.Err(); err != nil {
 		return Resolved{}, sortWarnings(warnings), err
+	}
+	if w, ok := r.oneServer(resolved); ok {
+		warnings = append(warnings, w)
 	}
 	return resolved, sortWarnings(warnings), nil
 }
@@ -177,7 +181,7 @@ func (r *resolver) serving(environment string) (*Version, *Route, string) {
 
 // version resolves where a version answers in an environment.
 func (r *resolver) version(v Version, environment string, source *Source, path string) ResolvedVersion {
-	out := ResolvedVersion{Version: v.Version, URL: v.URL, As: v.As, Run: slices.Clone(v.Run)}
+	out := ResolvedVersion{Version: v.Version, URL: v.URL, Metrics: slices.Clone(v.Metrics), As: v.As, Run: slices.Clone(v.Run)}
 	if out.As == "" {
 		out.As = r.model.Name
 	}
@@ -193,6 +197,16 @@ func (r *resolver) version(v Version, environment string, source *Source, path s
 		r.report(source, path+".version", fmt.Sprintf("it makes %s of the model's endpoint, which is no URL", value.Quote(out.URL)), "write the url of this version")
 	}
 	return out
+}
+
+// DefaultMetrics returns where the server of a version tells of itself when the
+// file does not say: /metrics at the host and port of its URL.
+func DefaultMetrics(address string) string {
+	u, err := url.Parse(address)
+	if err != nil { // Not reached: the URL was read before.
+		return ""
+	}
+	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: "/metrics"}).String()
 }
 
 // apart checks that the two arms differ.

@@ -408,7 +408,7 @@ func TestTheCanonicalFormIsStable(t *testing.T) {
 		t.Fatal(err)
 	}
 	const wantBegin = `{"rollout":"fraud-v7","model":"fraud","policy":"fast","protocol":"v2","unit":"request","allowPin":false,` +
-		`"environments":[{"name":"production","baseline":{"version":"v6","url":"http://localhost:9006","as":"fraud","run":[]},`
+		`"environments":[{"name":"production","baseline":{"version":"v6","url":"http://localhost:9006","metrics":[],"as":"fraud","run":[]},`
 	if !strings.HasPrefix(string(data), wantBegin) {
 		t.Errorf("the form begins\n%.250s, want\n%s", data, wantBegin)
 	}

@@ -54,6 +54,9 @@ type ResolvedEnvironment struct {
 type ResolvedVersion struct {
 	Version string
 	URL     string
+	// Metrics are the metrics pages of its servers; empty means DefaultMetrics of
+	// the URL.
+	Metrics []string
 	// As is the name under which the server knows the model; it is the model's
 	// name unless the file says otherwise.
 	As string

@@ -69,6 +69,9 @@ func versions(t *rapid.T, name string, url bool) *spec.Version {
 	if bools.Draw(t, "run?") {
 		v.Run = rapid.SliceOfN(lines, 1, 3).Draw(t, "run")
 	}
+	if bools.Draw(t, "metrics?") {
+		v.Metrics = rapid.SliceOfNDistinct(urls, 1, 3, func(s string) string { return s }).Draw(t, "metrics")
+	}
 	return v
 }
 

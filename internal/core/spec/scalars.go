@@ -49,6 +49,7 @@ var (
 		JSON: map[string]any{"type": []string{"string", "number"}, "pattern": `^[A-Za-z0-9][A-Za-z0-9._+:@-]{0,62}$`},
 	}
 	urlType      = field.Text("a URL such as http://localhost:9007", `^https?://`, value.ParseURL)
+	pageType     = field.Text("the URL of a page such as http://localhost:9007/metrics", `^https?://`, value.ParsePage)
 	endpointType = field.Text("a URL with {version} and {environment}", `^https?://`, value.ParseEndpoint)
 	hostType     = field.Text("a host name", `^[A-Za-z0-9.-]+$`, value.ParseHost)
 	prefixType   = field.Text("a path that starts with /", `^/`, value.ParsePrefix)

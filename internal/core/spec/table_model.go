@@ -12,6 +12,7 @@ const (
 	maxWords        = 64
 	maxSegmentKeys  = 4
 	maxNotices      = 16
+	maxServers      = 16
 )
 
 var versionShape = &field.Shape{
@@ -30,6 +31,10 @@ var versionShape = &field.Shape{
 		field.Many("run", lineType, func(v *Version) *[]string { return &v.Run }, field.Meta{
 			Most: maxWords, Doc: "The command that starts the server of this version, word by word; it is stopped when the version is not needed any more.",
 			Example: `["./serve.sh", "v7"]`,
+		}),
+		field.OneOrMany("metrics", pageType, func(v *Version) *[]string { return &v.Metrics }, field.Meta{
+			Most: maxServers, Doc: "The metrics pages (Prometheus text) of the version's servers, for gates with `source: scrape`: one address, or a list with one for each server.",
+			Computed: "/metrics at the host and port of the url", Example: "http://localhost:9007/metrics",
 		}),
 	},
 }

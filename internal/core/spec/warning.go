@@ -16,6 +16,13 @@ const (
 	UnguardedAtEnd Caution = "UnguardedAtEnd"
 	// ManyGates means that there are more gates than a rollout can decide well.
 	ManyGates Caution = "ManyGates"
+	// OneServer means that a resource is compared between one server of each
+	// version, or of one of them, so that what a server does by itself looks like
+	// what its version does.
+	OneServer Caution = "OneServer"
+	// CountsUp means that a metric that is compared as a level is, by its name, a
+	// total since the start of its server.
+	CountsUp Caution = "CountsUp"
 	// NotKept means that a preset asks for something that this version leaves out.
 	NotKept Caution = "NotKept"
 )

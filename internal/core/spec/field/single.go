@@ -83,6 +83,35 @@ func (c pointer[T, V]) overlay(dst, src any, path string, wrote func(string)) {
 
 func (c pointer[T, V]) schema(*builder) map[string]any { return c.typ.schema() }
 
+// oneOrMany is a list of values that may be written as the only one of them.
+type oneOrMany[T, V any] struct{ several[T, V] }
+
+// OneOrMany is a field that is a list of single values, or one of them by itself.
+func OneOrMany[T, V any](name string, typ Scalar[V], ref func(*T) *[]V, m Meta) Field {
+	return Field{name, m, oneOrMany[T, V]{several[T, V]{typ, ref, m.Most}}}
+}
+
+func (c oneOrMany[T, V]) decode(d *Decoder, obj any, n *document.Node, path string) {
+	if n.Kind == document.Sequence {
+		c.several.decode(d, obj, n, path)
+		return
+	}
+	if v, ok := Read(d, c.typ, n, path); ok {
+		*c.ref(obj.(*T)) = []V{v}
+	}
+}
+
+func (c oneOrMany[T, V]) encode(obj any) *document.Piece {
+	if list := *c.ref(obj.(*T)); len(list) == 1 {
+		return c.typ.piece(list[0])
+	}
+	return c.several.encode(obj)
+}
+
+func (c oneOrMany[T, V]) schema(b *builder) map[string]any {
+	return map[string]any{"oneOf": []any{c.typ.schema(), c.several.schema(b)}}
+}
+
 // several is a list of values.
 type several[T, V any] struct {
 	typ  Scalar[V]

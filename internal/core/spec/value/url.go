@@ -11,7 +11,7 @@ import (
 func ParseURL(s string) (string, error) {
 	u, err := url.Parse(s)
 	switch {
-	case len(s) > 2048:
+	case len(s) > maxURL:
 		return "", Faultf("write at most 2048 characters", "the URL is too long")
 	case err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "":
 		return s, urlFault(s, u)
@@ -20,6 +20,22 @@ func ParseURL(s string) (string, error) {
 	}
 	return "", Faultf("write one such as http://localhost:9007", "%s is not an absolute http or https URL with a host", Quote(s))
 }
+
+// ParsePage reads the absolute http or https URL of a page: unlike that of a
+// server it may have a query.
+func ParsePage(s string) (string, error) {
+	page, _, _ := strings.Cut(s, "?")
+	if _, err := ParseURL(page); err != nil {
+		return "", err
+	}
+	if len(s) > maxURL || strings.Contains(s, "#") {
+		return ParseURL(s)
+	}
+	return s, nil
+}
+
+// maxURL bounds a URL, in bytes.
+const maxURL = 2048
 
 // urlFault refuses the parts of a URL that an endpoint must not have.
 func urlFault(s string, u *url.URL) error {
