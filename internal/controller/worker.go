@@ -133,6 +133,9 @@ func (w *worker) split() *table.Split {
 	stratum := w.state.Stratum()
 	s.Stratum = uint8(len(w.state.Strata) - 1)
 	s.Weight, s.LatencyFrom, s.AllowPin = stratum.Weight, stratum.Warm, p.AllowPin
+	if p.Segments != nil {
+		s.Segments = p.Segments.By
+	}
 	if ev, ok := w.c.ledger.Evidence(w.rec.ID); ok && int(s.Stratum) < len(ev.Strata) {
 		s.Edges = ev.Strata[s.Stratum].Edges
 	}

@@ -50,6 +50,7 @@ type exchange struct {
 	diverted bool // the candidate's by hash, the baseline's by the cut-off
 	flying   bool // the candidate has not ended its part
 	began    time.Time
+	segments []string // by attribute of the split
 }
 
 // assign finds the unit and picks the arm.
@@ -69,6 +70,7 @@ func (r *Router) assign(x *exchange, now time.Time) {
 			ro.unitless.Add(1)
 		}
 	}
+	x.segment(s.Segments)
 	x.arm = split.Pick(x.hash, s.Weight)
 	if s.AllowPin && s.Weight > 0 {
 		x.pin(ro)
@@ -126,7 +128,7 @@ func (r *Router) token(x *exchange) string {
 	}
 	return r.signer.Token(assignment.Exposure{
 		Rollout: s.Rollout, Stratum: stratum, Arm: x.arm, Pinned: x.pinned,
-		Unit: x.hash.Second, Request: rand.Uint64(), Time: x.began,
+		Unit: x.hash.Second, Request: rand.Uint64(), Time: x.began, Segments: x.marks(),
 	})
 }
 

@@ -26,6 +26,9 @@ func (r *Router) observe(x *exchange, a *attempt, shielded bool) {
 		o.Latency = a.latency()
 	}
 	x.route.recorder.Record(o, tap.Sighting{Unit: x.hash.Second, Known: x.known, Time: x.began})
+	for _, name := range x.segments {
+		x.route.recorder.Segment(name).Record(o, tap.Sighting{Unit: x.hash.Second, Time: x.began})
+	}
 }
 
 // judge tells the guard how the candidate did.

@@ -11,6 +11,9 @@ import (
 type Batch struct {
 	Rollout uint64
 	Stratum uint8
+	// Segment is the part of the traffic that it is of; empty for the whole, in
+	// which every request is counted too.
+	Segment string
 	Delta   *Stratum
 	// Exposures are sightings of units, where a unit may send many requests.
 	// The same unit may be in it more than once.

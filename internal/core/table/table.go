@@ -94,6 +94,8 @@ type Split struct {
 	Layout    *evidence.Layout
 	// Edges are the stratum's frozen sketch edges; nil until frozen.
 	Edges []int32
+	// Segments are the attributes by which requests are counted apart as well.
+	Segments []Unit
 	// Shield answers a failed candidate request from the baseline.
 	Shield bool
 	// AllowPin lets callers choose their arm with Belay-Pin.

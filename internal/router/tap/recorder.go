@@ -39,6 +39,8 @@ type Recorder struct {
 	// Guarded by tap.mu:
 	retired bool
 	spare   *part // empty; takes the place of a part that is collected
+
+	segments segments
 }
 
 // shard is a part of a recorder with a lock of its own, apart from its
@@ -66,10 +68,10 @@ type seen struct {
 	arm  split.Arm
 }
 
-func newRecorder(t *Tap, s Stratum) *Recorder {
+func newRecorder(t *Tap, s Stratum, shards int) *Recorder {
 	edges := s.Edges
 	s.Edges = nil
-	r := &Recorder{tap: t, is: s, shards: make([]shard, t.shards)}
+	r := &Recorder{tap: t, is: s, shards: make([]shard, shards)}
 	r.freeze(edges)
 	return r
 }
@@ -160,7 +162,7 @@ func (r *Recorder) freeze(edges []int32) {
 // collect takes out what was recorded, and closes the recorder for good when
 // it is told to.
 func (r *Recorder) collect(closing bool) (evidence.Batch, bool) {
-	b := evidence.Batch{Rollout: r.is.Rollout, Stratum: r.is.Stratum}
+	b := evidence.Batch{Rollout: r.is.Rollout, Stratum: r.is.Stratum, Segment: r.is.Segment}
 	for i := range r.shards {
 		took := r.shards[i].swap(r, closing)
 		if took == nil {

@@ -29,6 +29,7 @@ type Stratum struct {
 	Stratum uint8
 	Layout  *evidence.Layout
 	Edges   []int32 // frozen sketch edges; nil until frozen
+	Segment string  // a part of the traffic; empty for the whole
 }
 
 // Tap is all recorders of a data plane. It is safe for concurrent use.
@@ -43,9 +44,10 @@ type Tap struct {
 type key struct {
 	rollout uint64
 	stratum uint8
+	segment string
 }
 
-func (s Stratum) key() key { return key{s.Rollout, s.Stratum} }
+func (s Stratum) key() key { return key{s.Rollout, s.Stratum, s.Segment} }
 
 // New returns a Tap with as many shards as there are processors.
 func New() *Tap {
@@ -60,11 +62,15 @@ func (t *Tap) Open(s Stratum) *Recorder {
 	defer t.mu.Unlock()
 	r := t.open[s.key()]
 	if r == nil {
-		r = newRecorder(t, s)
+		r = newRecorder(t, s, t.shards)
 		t.open[s.key()] = r
 	}
 	r.retired = false
 	r.freeze(s.Edges)
+	r.eachSegment(func(s *Recorder) {
+		s.retired = false
+		s.freeze(r.is.Edges)
+	})
 	return r
 }
 
@@ -78,6 +84,7 @@ func (t *Tap) Keep(wanted []*Recorder) {
 	}
 	for _, r := range wanted {
 		r.retired = false
+		r.eachSegment(func(s *Recorder) { s.retired = false })
 	}
 }
 
@@ -107,7 +114,7 @@ func (t *Tap) late(closed *Recorder) *Recorder {
 	if r := t.open[closed.is.key()]; r != nil {
 		return r
 	}
-	r := newRecorder(t, closed.is)
+	r := newRecorder(t, closed.is, 1)
 	r.retired = true
 	t.open[closed.is.key()] = r
 	return r
