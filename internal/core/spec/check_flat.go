@@ -165,7 +165,7 @@ func (c *planChecker) guards() {
 			continue
 		}
 		deciding++
-		if g.OnFail != OnFailHold {
+		if m, _ := metricOf(g); onFailOf(g, m) != OnFailHold {
 			guarding++
 		}
 	}

@@ -20,11 +20,13 @@ func (c *checker) gates(path string, list []Gate, place string) {
 	seen := map[string]int{}
 	for i := range list {
 		g := &gateChecker{checker: c, path: document.Index(path, i), gate: list[i], place: place}
-		if first, twice := seen[g.gate.Metric]; twice && g.gate.Metric != "" {
-			c.report(g.path+".metric", fmt.Sprintf("%s has a gate already, %s", g.gate.Metric, document.Index(path, first)),
+		m, _ := metricOf(g.gate)
+		name := gateName(g.gate.Metric, m.output, m.kind, g.gate.Class)
+		if first, twice := seen[name]; twice && name != "" {
+			c.report(g.path+".metric", fmt.Sprintf("%s has a gate already, %s", name, document.Index(path, first)),
 				"put all limits of a metric into one gate")
 		} else {
-			seen[g.gate.Metric] = i
+			seen[name] = i
 		}
 		g.check()
 	}
@@ -44,8 +46,8 @@ func (g *gateChecker) at(field, message, hint string) { g.report(g.path+"."+fiel
 func (g *gateChecker) wrote(field string) bool { return g.source.wrote(g.path + "." + field) }
 
 func (g *gateChecker) check() {
-	if g.gate.Metric == "" || g.gate.Source == "" && g.wrote("source") {
-		return
+	if g.gate.Metric == "" || g.gate.Source == "" && g.wrote("source") || g.gate.Class == "" && g.wrote("class") {
+		return // What cannot be read says what the gate is.
 	}
 	m, f := metricOf(g.gate)
 	if f != nil {
@@ -64,6 +66,7 @@ func (g *gateChecker) check() {
 	}
 	g.rates()
 	g.outcomes()
+	g.outputs()
 }
 
 // origin checks where the metric comes from.
@@ -76,6 +79,9 @@ func (g *gateChecker) origin() {
 		}
 		g.at("metric", fmt.Sprintf("%s cannot be measured at %s", name, placeName(g.place)), hint)
 	}
+	if m.output != "" && g.gate.Source != "" {
+		g.at("source", "outputs are read from the answers as they pass", "leave it out, or give the metric a name without output:")
+	}
 	if m.sourced && g.gate.Source == "" {
 		g.at("source", fmt.Sprintf("%s needs a source", name), "write `source: scrape` or `source: prometheus`, and a query")
 	}
@@ -87,11 +93,7 @@ func (g *gateChecker) origin() {
 	}
 	g.scraped()
 	if k := g.gate.Kind; k != "" && k != m.kind {
-		hint := "leave kind out"
-		if m.outcome != "" {
-			hint = "write rate or mean"
-		}
-		g.at("kind", fmt.Sprintf("%s is a %s, not a %s", name, m.kind, k), hint)
+		g.at("kind", fmt.Sprintf("%s is a %s, not a %s", name, m.kind, k), g.kindHint())
 	}
 }
 
@@ -104,6 +106,18 @@ func (g *gateChecker) scraped() {
 	if fault, ok := errors.AsType[*value.Fault](err); ok {
 		g.at("query", fault.Message, fault.Hint)
 	}
+}
+
+func (g *gateChecker) kindHint() string {
+	switch {
+	case g.metric.outcome != "":
+		return "write rate or mean"
+	case g.metric.output != "" && g.gate.Class != "":
+		return "leave out kind, or class"
+	case g.metric.output != "":
+		return "write drift, mean, or rate with a class"
+	}
+	return "leave kind out"
 }
 
 func placeName(place string) string {
@@ -125,6 +139,9 @@ func (g *gateChecker) limits() {
 		}
 	}
 	set := g.gate.MaxIncrease != nil || g.gate.MaxDecrease != nil || g.gate.Max != nil || g.gate.Min != nil
+	if g.metric.kind == KindDrift {
+		return // It has a limit of its own.
+	}
 	if written == 0 && !set && g.gate.Role != RoleInfo && (g.gate.Role != "" || !g.wrote("role")) {
 		g.report(g.path, fmt.Sprintf("the gate on %s limits nothing", g.gate.Metric),
 			"write maxIncrease, maxDecrease, max or min, or role: info to show it only")
@@ -141,6 +158,8 @@ func (g *gateChecker) margin(field string, m *Margin, direction Direction) {
 	}
 	wrong := g.metric.harm != "" && g.metric.harm != direction
 	switch {
+	case g.metric.kind == KindDrift:
+		g.at(field, "a drift is a distance from the baseline, so it has no margin to it", "write max: 0.1, or kind: mean")
 	case wrong:
 		other := map[string]string{"maxIncrease": "maxDecrease", "maxDecrease": "maxIncrease"}[field]
 		g.at(field, fmt.Sprintf("for %s %s is an improvement", g.gate.Metric, article(direction)), "write "+other)
@@ -174,7 +193,13 @@ func (g *gateChecker) bound(field string, b *Bound, direction Direction) {
 		other := map[string]string{"max": "min", "min": "max"}[field]
 		g.at(field, fmt.Sprintf("for %s %s is an improvement", g.gate.Metric, article(direction)), "write "+other)
 	case len(m.bounds) > 0 && !slices.Contains(m.bounds, b.Unit):
-		g.at(field, fmt.Sprintf("%s is not a limit of %s", b, g.gate.Metric), boundHint(*b, m.bounds[0]))
+		hint := boundHint(*b, m.bounds[0])
+		if m.kind == KindDrift {
+			hint = "write a distance from 0 to 1, such as 0.1"
+		}
+		g.at(field, fmt.Sprintf("%s is not a limit of %s", b, g.gate.Metric), hint)
+	case m.kind == KindDrift && (b.Value <= 0 || b.Value >= 1):
+		g.at(field, fmt.Sprintf("%s is out of range", b), "write more than 0 and less than 1, such as 0.1")
 	case b.Unit == BoundPercent && (b.Value <= 0 || b.Value >= 1):
 		g.at(field, fmt.Sprintf("%s is out of range", b), "write more than 0% and less than 100%")
 	case b.Unit == BoundSeconds && b.Value == 0:
@@ -223,8 +248,8 @@ func (g *gateChecker) rates() {
 
 // outcomes checks the fields that only outcomes have.
 func (g *gateChecker) outcomes() {
-	if g.gate.Cap != nil && (g.metric.outcome == "" || g.metric.kind != KindMean) {
-		g.at("cap", "only outcomes of kind mean have it", "leave it out")
+	if g.gate.Cap != nil && (g.metric.outcome == "" && g.metric.output == "" || g.metric.kind != KindMean) {
+		g.at("cap", "only outcomes and outputs of kind mean have it", "leave it out")
 	}
 	if g.metric.outcome != "" {
 		g.exposure()
@@ -236,6 +261,16 @@ func (g *gateChecker) outcomes() {
 	}
 	if g.gate.Horizon != nil {
 		g.at("horizon", "only outcomes have it", hint)
+	}
+}
+
+// outputs checks the fields that only outputs have.
+func (g *gateChecker) outputs() {
+	switch m := g.metric; {
+	case m.output == "" && g.gate.Class != "":
+		g.at("class", "only outputs have it", "leave it out, or gate on output:NAME")
+	case m.output != "" && m.kind == KindRate && g.gate.Class == "" && !g.wrote("class"):
+		g.at("class", "the rate of an output needs it", "write the value that is counted, such as `class: fraud`")
 	}
 }
 

@@ -145,6 +145,7 @@ func (s Stage) Kind() StageKind {
 type Gate struct {
 	Metric      string
 	Kind        MetricKind
+	Class       string
 	Source      MetricSource
 	Query       string
 	MaxIncrease *Margin

@@ -74,6 +74,8 @@ const (
 	KindQuantile MetricKind = "quantile"
 	// KindGauge is a level that is sampled over time.
 	KindGauge MetricKind = "gauge"
+	// KindDrift is the distance between the distributions of both arms.
+	KindDrift MetricKind = "drift"
 )
 
 // MetricSource is where a metric comes from. Empty means the router itself and

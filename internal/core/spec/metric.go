@@ -19,8 +19,10 @@ type metric struct {
 	places []string
 	// sourced metrics do not exist without a source.
 	sourced bool
-	// outcome is the NAME of outcome:NAME, quantile the NN of latency_pNN.
+	// outcome is the NAME of outcome:NAME, output that of output:NAME, quantile
+	// the NN of latency_pNN.
 	outcome  string
+	output   string
 	quantile float64
 }
 
@@ -54,6 +56,9 @@ func metricOf(g Gate) (metric, *value.Fault) {
 	if name, ok := strings.CutPrefix(g.Metric, outcomePrefix); ok {
 		return outcome(name, g.Kind)
 	}
+	if name, ok := strings.CutPrefix(g.Metric, value.OutputPrefix); ok {
+		return output(name, g)
+	}
 	prefix, q, ok := strings.Cut(g.Metric, "_p")
 	if ok && slices.Contains(quantileMetrics, prefix) {
 		if v := quantile(q); v > 0 {
@@ -70,8 +75,10 @@ func metricOf(g Gate) (metric, *value.Fault) {
 		}
 		return metric{kind: kind, places: onTraffic, sourced: true}, nil
 	}
-	hint := "write one of " + strings.Join(metricNames(), ", ") + ", outcome:NAME, or give a source"
+	hint := "write one of " + strings.Join(metricNames(), ", ") + ", outcome:NAME, output:NAME, or give a source"
 	switch near := value.Nearest(g.Metric, metricNames()); {
+	case g.Metric == "output":
+		hint = "write output: and the name of an output tensor, such as output:score, or a JSON Pointer"
 	case g.Metric == "outcome":
 		hint = "write outcome: and the name of an outcome, such as outcome:correct"
 	case near != "":
@@ -89,6 +96,54 @@ func outcome(name string, kind MetricKind) (metric, *value.Fault) {
 		m.kind, m.bounds = KindMean, []BoundUnit{BoundNumber}
 	}
 	return m, nil
+}
+
+// output is what is known of an output of the model: how far its distribution
+// has moved, its mean, or the share of one class.
+func output(name string, g Gate) (metric, *value.Fault) {
+	if f := value.OutputFault(name); f != nil {
+		return metric{}, f
+	}
+	m := metric{kind: KindDrift, bounds: []BoundUnit{BoundNumber}, places: onTraffic, output: name}
+	switch {
+	case g.Class != "", g.Kind == KindRate:
+		m.kind, m.bounds = KindRate, []BoundUnit{BoundPercent}
+	case g.Kind == KindMean:
+		m.kind = KindMean
+	default:
+		m.harm = Increase
+	}
+	return m, nil
+}
+
+// Name is what the gate is called: its metric, and what of an output it is where
+// that is not the drift. No two gates of a list are called alike.
+func (g ResolvedGate) Name() string { return gateName(g.Metric, g.Output, g.Kind, g.Class) }
+
+func gateName(metric, output string, kind MetricKind, class string) string {
+	switch {
+	case output == "":
+		return metric
+	case class != "":
+		return metric + "=" + class
+	case kind == KindMean:
+		return metric + ":mean"
+	}
+	return metric
+}
+
+// defaultDistance is how far apart the distributions of an output may be.
+const defaultDistance = 0.1
+
+// onFailOf is what a proven harm does, filled in.
+func onFailOf(g Gate, m metric) OnFail {
+	switch {
+	case g.OnFail != "":
+		return g.OnFail
+	case m.kind == KindDrift:
+		return OnFailHold
+	}
+	return OnFailRollback
 }
 
 // quantile returns the fraction that "50" to "99" and "99.9" stand for, or 0.

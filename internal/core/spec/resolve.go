@@ -95,7 +95,34 @@ func (r *resolver) resolve() Resolved {
 	for _, e := range environmentsOf(p) {
 		out.Environments = append(out.Environments, r.environment(e, p))
 	}
+	r.outputs(out.Protocol)
 	return out
+}
+
+// outputs checks that outputs are named as the model's protocol names them.
+func (r *resolver) outputs(p Protocol) {
+	if p == ProtocolV2 || p == ProtocolGRPC {
+		return
+	}
+	check := func(path string, list []Gate) {
+		for i, g := range list {
+			if m, _ := metricOf(g); m.output == "" || value.IsPointer(m.output) {
+				continue
+			}
+			source, at := r.flat.where(document.Index(path, i) + ".metric")
+			if source == nil {
+				source = r.rollout.Source
+			}
+			r.report(source, at, fmt.Sprintf("%s names a tensor, and under protocol %s there are none", g.Metric, p),
+				"write where it is in the answer's JSON, such as output:/score")
+		}
+	}
+	check("gates", r.flat.Gates)
+	for _, l := range r.flat.ladders() {
+		for i, s := range l.stages {
+			check(document.Index(l.path, i)+".gates", s.Gates)
+		}
+	}
 }
 
 // shortName is the name of the environment that `stages:` stands for.
@@ -313,12 +340,15 @@ func resolveGates(list []Gate) []ResolvedGate {
 		gateShape.Fill(&g)
 		m, _ := metricOf(g)
 		r := ResolvedGate{
-			Metric: g.Metric, Kind: m.kind, Outcome: m.outcome, Quantile: m.quantile,
+			Metric: g.Metric, Kind: m.kind, Outcome: m.outcome, Output: m.output, Class: g.Class, Quantile: m.quantile,
 			Source: g.Source, Query: g.Query,
 			Harm: harmOf(g, m), Margin: g.MaxIncrease, Max: g.Max, Min: g.Min,
 			IgnoreBelow: deref(g.IgnoreBelow), Expect: deref(g.Expect), Cap: deref(g.Cap),
 			Per: g.Per, Horizon: deref(g.Horizon), From: deref(g.From),
-			Require: g.Require, Role: g.Role, OnFail: g.OnFail,
+			Require: g.Require, Role: g.Role, OnFail: onFailOf(g, m),
+		}
+		if m.kind == KindDrift && r.Max == nil {
+			r.Max = &Bound{Unit: BoundNumber, Value: defaultDistance}
 		}
 		if g.MaxDecrease != nil {
 			r.Margin = g.MaxDecrease

@@ -128,11 +128,16 @@ func (s ResolvedStage) Share() Weight {
 
 // ResolvedGate is one gate with everything filled in.
 type ResolvedGate struct {
-	// Metric is unique among the gates of a list.
+	// Metric is what is measured; see Name for what tells the gates of a list apart.
 	Metric string
 	Kind   MetricKind
 	// Outcome is the NAME of a metric outcome:NAME, and empty for others.
 	Outcome string
+	// Output is the NAME of a metric output:NAME: a JSON Pointer where it begins
+	// with a slash, else the name of a tensor. Class is the value of it that is
+	// counted (rates).
+	Output string
+	Class  string
 	// Quantile is the NN of latency_pNN as a fraction: 0.99; 0 for other kinds.
 	Quantile float64
 	// Source is empty for the router's own metrics and for outcomes; Query is

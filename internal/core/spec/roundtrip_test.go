@@ -101,7 +101,7 @@ func models(t *rapid.T) spec.Model {
 // gates draws gates of live traffic with different metrics.
 func gates(t *rapid.T, planned []spec.Weight, sourced bool) []spec.Gate {
 	metrics := []string{"error_rate", "client_error_rate", "latency_p50", "latency_p99", "latency_p99.9", "outcome:correct", "outcome:a-b_c"}
-	metrics = append(metrics, "outcome:spend")
+	metrics = append(metrics, "outcome:spend", "output:/score", "output:/a~1b/0", "output:/Höhe 1: m") // Not all protocols have tensors.
 	if sourced {
 		metrics = append(metrics, "gpu:util", "memory", "ttft_p95", "tokens_per_second")
 	}
@@ -134,6 +134,8 @@ func gate(t *rapid.T, metric string, planned []spec.Weight) spec.Gate {
 		g.Min = &spec.Bound{Unit: spec.BoundNumber, Value: float64(rapid.IntRange(1, 500).Draw(t, "min"))}
 	case metric == "gpu:util", metric == "memory":
 		g.Source, g.Query, g.MaxIncrease = spec.SourcePrometheus, lines.Draw(t, "query"), relative
+	case strings.HasPrefix(metric, "output:"):
+		drawOutput(t, &g, relative, difference)
 	case metric == "outcome:spend":
 		g.Kind, g.MaxDecrease = spec.KindMean, relative
 		g.Cap, g.Per = maybe(t, "cap", rapid.SampledFrom([]float64{0.5, 100, 1e6})), word(t, "per", spec.PerReport, spec.PerExposure)
@@ -353,4 +355,22 @@ func TestAnyLadderThatDoesNotRiseIsRefused(t *testing.T) {
 			}
 		}
 	})
+}
+
+// drawOutput makes a gate on an output one of a drift, a mean or a rate.
+func drawOutput(t *rapid.T, g *spec.Gate, relative, difference *spec.Margin) {
+	switch rapid.SampledFrom([]spec.MetricKind{"", spec.KindDrift, spec.KindMean, spec.KindRate}).Draw(t, "kind") {
+	case spec.KindMean:
+		g.Kind, g.MaxIncrease = spec.KindMean, relative
+		g.Cap = maybe(t, "cap", rapid.SampledFrom([]float64{0.5, 100, 1e6}))
+	case spec.KindRate:
+		g.Kind = word(t, "said", spec.KindRate)
+		g.Class = rapid.SampledFrom([]string{"fraud", "1", "-1.5", "true", "null", "~", "a: b", " ", `"`}).Draw(t, "class")
+		g.MaxDecrease = rapid.SampledFrom([]*spec.Margin{relative, difference}).Draw(t, "which")
+		g.Expect = maybe(t, "expect", fractions())
+	case spec.KindDrift:
+		g.Kind = spec.KindDrift
+		g.Max = &spec.Bound{Unit: spec.BoundNumber, Value: relative.Value}
+	default:
+	}
 }

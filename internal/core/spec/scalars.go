@@ -56,6 +56,10 @@ var (
 	headerType   = field.Text("the name of a header", "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", value.ParseHeader)
 	secretType   = field.Text("where the secret is, env:NAME or file:/PATH", `^(env:[A-Za-z_]|file:/)`, value.ParseSecret)
 	mailType     = field.Text("an address such as team@example.com", `@`, value.ParseMail)
-	metricType   = field.Text("the name of a metric", `^[A-Za-z0-9_.:-]+$`, value.ParseMetric)
-	lineType     = field.Text("text", "", value.ParseLine)
+	metricType   = field.Text("the name of a metric", `^([A-Za-z0-9_.:-]+|output:.+)$`, value.ParseMetric)
+	classType    = field.Scalar[string]{
+		Name: "a label or a number", Parse: value.ParseClass, Text: func(s string) string { return s },
+		JSON: map[string]any{"type": []string{"string", "number"}},
+	}
+	lineType = field.Text("text", "", value.ParseLine)
 )

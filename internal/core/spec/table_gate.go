@@ -12,11 +12,15 @@ var gateShape = &field.Shape{
 	Inline: true,
 	Fields: []field.Field{
 		field.Set("metric", metricType, func(g *Gate) *string { return &g.Metric }, field.Meta{
-			Doc:      "What is measured: error_rate, client_error_rate, latency_pNN, ttft_pNN, itl_pNN, tokens_per_second, completion_tokens, memory, outcome:NAME; agreement at a shadow stage, accuracy at a dataset check; with a source, any name.",
+			Doc:      "What is measured: error_rate, client_error_rate, latency_pNN, ttft_pNN, itl_pNN, tokens_per_second, completion_tokens, memory, outcome:NAME; output:NAME, an output of the model by the name of its tensor or by a JSON Pointer; agreement at a shadow stage, accuracy at a dataset check; with a source, any name.",
 			Required: true, Example: "latency_p99",
 		}),
-		field.Set("kind", field.OneOf(KindRate, KindMean, KindQuantile, KindGauge), func(g *Gate) *MetricKind { return &g.Kind }, field.Meta{
-			Doc: "What the metric is, statistically. It is known for all metrics but outcomes and those with a source.", Computed: "rate for an outcome, gauge with a source", Example: "mean",
+		field.Set("kind", field.OneOf(KindRate, KindMean, KindQuantile, KindGauge, KindDrift), func(g *Gate) *MetricKind { return &g.Kind }, field.Meta{
+			Doc:      "What the metric is, statistically. It is known for all metrics but outcomes, outputs and those with a source.",
+			Computed: "rate for an outcome, drift for an output (rate with a class), gauge with a source", Example: "mean",
+		}),
+		field.Set("class", classType, func(g *Gate) *string { return &g.Class }, field.Meta{
+			Doc: "The label or the number of an output that is counted: its share among the values is the rate.", Example: "fraud",
 		}),
 		field.Set("source", field.OneOf(SourceScrape, SourcePrometheus, SourceSQL), func(g *Gate) *MetricSource { return &g.Source }, field.Meta{
 			Doc: "Where the metric comes from, if not from the router or from reported outcomes.", Example: "scrape",
@@ -31,7 +35,7 @@ var gateShape = &field.Shape{
 			Doc: "How much smaller than the baseline's the metric may be.", Example: "5%",
 		}),
 		field.Opt("max", boundType, func(g *Gate) **Bound { return &g.Max }, field.Meta{
-			Doc: "The ceiling of the metric, whatever the baseline does.", Example: "800ms",
+			Doc: "The ceiling of the metric, whatever the baseline does. For a drift it is the largest tolerated distance, from 0 to 1.", Computed: "0.1 for a drift, none for others", Example: "800ms",
 		}),
 		field.Opt("min", boundType, func(g *Gate) **Bound { return &g.Min }, field.Meta{
 			Doc: "The floor of the metric, whatever the baseline does.", Example: "99%",
@@ -43,7 +47,7 @@ var gateShape = &field.Shape{
 			Doc: "The level of a rate that is expected of the baseline. It fixes the statistical procedure before the rollout starts.", Example: "5%",
 		}),
 		field.Opt("cap", field.Between(numberType, "0.000001", "1000000000000"), func(g *Gate) **float64 { return &g.Cap }, field.Meta{
-			Doc:      "The value beyond which a reported number counts as this (winsorising), the same for both arms and on both sides of zero.",
+			Doc:      "The value beyond which a number counts as this (winsorising), the same for both arms and on both sides of zero.",
 			Computed: "the 99th percentile of the baseline's first 1,000 values other than zero", Example: "500",
 		}),
 		field.Set("per", field.OneOf(PerReport, PerExposure), func(g *Gate) *Per { return &g.Per }, field.Meta{
@@ -63,7 +67,7 @@ var gateShape = &field.Shape{
 			Doc: "Whether the gate decides. info is shown and never decides.", Default: "gate", Example: "info",
 		}),
 		field.Set("onFail", field.OneOf(OnFailRollback, OnFailHold), func(g *Gate) *OnFail { return &g.OnFail }, field.Meta{
-			Doc: "What a proven harm does.", Default: "rollback", Example: "hold",
+			Doc: "What a proven harm does.", Computed: "rollback; hold for a drift, because a new model is supposed to differ", Example: "hold",
 		}),
 	},
 }

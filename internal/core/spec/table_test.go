@@ -209,7 +209,7 @@ func TestTheSchemaTakesWhatParseTakes(t *testing.T) {
 		t.Fatal(err)
 	}
 	good, bad := 0, 0
-	for _, name := range []string{"full", "fields", "model", "stages", "gates", "rollout", "unsupported", "syntax"} {
+	for _, name := range []string{"full", "fields", "model", "stages", "gates", "outputs", "rollout", "unsupported", "syntax"} {
 		for _, c := range readCases(t, "testdata/"+name+".txt") {
 			data := []byte(expandCase(c.input))
 			roots, problems := document.Read(c.title, data)

@@ -184,9 +184,9 @@ func (r *refuser) gate(path string, g ResolvedGate) {
 	case g.Source == SourceScrape && g.Kind != KindGauge:
 		r.plan(path+".source", fmt.Sprintf("%s by scrape is a %s, which cannot run in this version", g.Metric, g.Kind),
 			"leave kind out, and give a resource of the servers a name of its own")
-	case g.Source == SourceScrape, g.Outcome != "", g.Metric == "error_rate", g.Metric == "client_error_rate", strings.HasPrefix(g.Metric, "latency_p"):
+	case g.Source == SourceScrape, g.Outcome != "", g.Output != "", g.Metric == "error_rate", g.Metric == "client_error_rate", strings.HasPrefix(g.Metric, "latency_p"):
 	default:
-		r.plan(path+".metric", g.Metric+" cannot be measured by this version", "gate on error_rate, client_error_rate, latency_pNN or outcome:NAME")
+		r.plan(path+".metric", g.Metric+" cannot be measured by this version", "gate on error_rate, client_error_rate, latency_pNN, outcome:NAME or output:NAME")
 	}
 }
 

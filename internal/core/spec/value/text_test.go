@@ -24,7 +24,9 @@ func TestTexts(t *testing.T) {
 		"secrets":    {value.ParseSecret, []string{"env:SLACK_URL", "env:_a1", "file:/run/x"}, []string{"", "SLACK", "env:", "env:1a", "env:a-b", "file:x", "vault:x", "file:/\n"}},
 		"mail":       {value.ParseMail, []string{"a@b.example", "a.b+c@d"}, []string{"", "a", "@b", "a@", "a b@c", "a@b c", "<a@b>", "a,b@c"}},
 		"lines":      {value.ParseLine, []string{"a b", "ä", "$(x)"}, []string{"", " ", "a\nb", "a\x00", strings.Repeat("a", 4097)}},
-		"metrics":    {value.ParseMetric, []string{"error_rate", "outcome:x", "latency_p99.9", "9x"}, []string{"", "_a", "a b", "ä", strings.Repeat("a", 129)}},
+		"classes":    {value.ParseClass, []string{"fraud", "1", "a b", " ", "ä"}, []string{"", "a\n", strings.Repeat("a", 129)}},
+		"outputs":    {outputName, []string{"score", "a b", "Höhe", "a:0", "~2", "/a", "/a~0b/~1/0", "//"}, []string{"", "/", " a", "a ", "a\n", "/a~2", "/a~", strings.Repeat("/a", 17), strings.Repeat("a", 129)}},
+		"metrics":    {value.ParseMetric, []string{"error_rate", "outcome:x", "latency_p99.9", "9x", "output:/a b", "output:"}, []string{"", "_a", "a b", "ä", strings.Repeat("a", 129)}},
 		"URLs": {
 			value.ParseURL,
 			[]string{"http://a", "https://a.b:8443/c", "http://[::1]:80", "http://127.0.0.1:1/"},
@@ -121,4 +123,12 @@ func TestSentences(t *testing.T) {
 			t.Errorf("OrList(%v) = %q, want %q", words, got, want)
 		}
 	}
+}
+
+// outputName reads the name of an output.
+func outputName(s string) (string, error) {
+	if f := value.OutputFault(s); f != nil {
+		return "", f
+	}
+	return s, nil
 }

@@ -103,6 +103,9 @@ func IsWord(s string) bool {
 // ParseMetric reads the characters of a name; whether there is such a
 // metric depends on the gate's source.
 func ParseMetric(s string) (string, error) {
+	if strings.HasPrefix(s, OutputPrefix) {
+		return s, nil // Its name is the model's, not ours: see OutputFault.
+	}
 	ok := s != "" && len(s) <= 128 && IsAlphanumeric(s[0])
 	for i := range len(s) {
 		ok = ok && (IsAlphanumeric(s[i]) || strings.IndexByte("_.:-", s[i]) >= 0)
