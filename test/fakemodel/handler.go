@@ -55,12 +55,16 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.answer(w, r, drawn, body)
 }
 
+// probeAgent is what the router calls itself when it probes.
+const probeAgent = "belay-probe"
+
 // findProbe gives what answers a probe, nil for a request.
 func (s *Server) findProbe(r *http.Request) func(http.ResponseWriter, health) {
 	ready := func(w http.ResponseWriter, h health) {
 		writeJSON(w, statusOf(h.ready), map[string]any{"ready": h.ready})
 	}
-	if slices.Contains(s.opts.Probes, r.URL.Path) {
+	// A probe of plain HTTP asks for a path like any other, and says who it is.
+	if slices.Contains(s.opts.Probes, r.URL.Path) || r.UserAgent() == probeAgent {
 		return ready
 	}
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
