@@ -90,6 +90,7 @@ type plan struct {
 	warmUp   time.Time
 	alone    bool // no rollout
 	layout   *evidence.Layout
+	segments []table.Unit
 }
 
 var sticky = table.Unit{Source: table.UnitHeader, Name: "x-user-id"}
@@ -122,7 +123,8 @@ func (w *world) table(weight uint32, p plan) *table.Table {
 	}
 	if !p.alone {
 		route.Split = &table.Split{
-			Rollout: rolloutNumber, Name: "m-v2", Salt: 0x5eed, Stratum: p.stratum, Weight: weight, Layout: p.layout,
+			Segments: p.segments,
+			Rollout:  rolloutNumber, Name: "m-v2", Salt: 0x5eed, Stratum: p.stratum, Weight: weight, Layout: p.layout,
 			Candidate: table.Version{Name: "v2", URL: mustURL(w.urls[split.Candidate])},
 			Shield:    !p.noShield, AllowPin: p.pins, LatencyFrom: p.warmUp,
 		}
