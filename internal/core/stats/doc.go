@@ -1,8 +1,8 @@
 // Package stats holds the sequential statistics by which a rollout is judged.
 //
-// It turns counts into evidence. Every function takes sufficient statistics
+// It turns sums into evidence. Every function takes sufficient statistics
 // (how many requests each arm served in each stratum, and how many of them
-// were bad) and answers with the logarithm of an e-value: a number whose
+// were bad, or what their values added up to) and answers with the logarithm of an e-value: a number whose
 // expectation is at most one while the null hypothesis holds, whenever and
 // however often one looks (Ville's inequality). An e-value of 1/alpha is
 // therefore proof at level alpha at any time, and a rollout may be judged
@@ -25,6 +25,14 @@
 //   - LogENormal and LogENormalMix: the one-sided normal mixture (Howard,
 //     Ramdas, McAuliffe and Sekhon, arXiv:1810.08240), which the others
 //     approach as counts grow.
+//   - Means.LogE (Engine M): a relative margin on a mean or on a ratio of sums,
+//     by that mixture on a linear contrast, with variances that a skewed metric
+//     cannot talk down (RatioArm for ratios over units, Covariate for values
+//     adjusted by what was known before).
+//   - GaugeLogE: a margin on a gauge whose windows resemble each other, by batch
+//     means.
+//   - Drift.Bounds: how far two distributions lie apart, by a band around both
+//     that holds for all times (Howard and Ramdas, arXiv:1906.09712).
 //   - LogESRM: the sample-ratio mismatch test (arXiv:2011.03567).
 //   - ScorePhi, SandwichPhi, DiffPhi, BernoulliPhi: dispersion from hash buckets,
 //     by which a likelihood is tempered where requests of one user resemble
@@ -32,6 +40,8 @@
 //   - GateLogE, AverageLogE: averages of e-values, valid under any dependence
 //     and the only admissible way to merge them so (Vovk and Wang,
 //     arXiv:1912.06116; Wang, arXiv:2409.19888).
+//   - Crossing, Growth, RateDrift, MeanInformation: what plans are made of, when
+//     evidence will cross a threshold.
 //   - Bounds, which invert the very same e-values, so that a bound and a
 //     verdict can never contradict each other.
 //
@@ -56,6 +66,9 @@
 // and asymptotic with realised exposures, with a dispersion other than 1 and
 // with an estimated quantile threshold. LogEBernoulli (without dispersion) and
 // LogESRM are exact.
-// LogEDiff is asymptotic in the baseline's counts. The tests of this package
-// check the exact parts by enumeration and the others by simulation.
+// LogEDiff is asymptotic in the baseline's counts; Means and gauges are
+// asymptotic in their numbers of values other than zero and of effectively
+// independent windows, below which they are silent. Drift.Bounds is exact for
+// independent observations. The tests of this package check the exact parts by
+// enumeration and the others by simulation.
 package stats

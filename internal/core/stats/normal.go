@@ -87,9 +87,8 @@ func logMillsSquared(y float64) float64 {
 // LogENormalMix reaches ln(1/alpha): what 1.645 is to a test that looks once.
 // It is +Inf when there is none, and when alpha is not between 0 and 1.
 func ZBoundary(info, alpha float64, p Prior) float64 {
-	if !(alpha > 0 && alpha < 1) || !(info > 0) || math.IsInf(info, 1) || !p.usable() {
+	if !(alpha > 0 && alpha < 1) {
 		return math.Inf(1)
 	}
-	search := Search{Start: 0, Step: 3, Limit: 1e8}
-	return search.Frontier(-math.Log(alpha), func(z float64) float64 { return LogENormalMix(z, info, p) })
+	return CriticalZ(info, -math.Log(alpha), p)
 }
