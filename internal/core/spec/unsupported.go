@@ -109,8 +109,10 @@ func (r *refuser) body(resolved Resolved) {
 	for i, g := range resolved.Gates {
 		r.gate(document.Index("gates", i), g)
 	}
-	if len(resolved.Segments.By) > 0 {
-		r.plan("segments", "segments cannot run in this version", "leave them out")
+	for i, by := range resolved.Segments.By {
+		if by.Kind == UnitJSON {
+			r.plan(document.Index("segments.by", i), "segments out of the JSON body cannot run in this version", "write header:NAME, cookie:NAME or query:NAME")
+		}
 	}
 	if len(resolved.Notify) > 0 {
 		r.plan("notify", "notices cannot be sent by this version", "leave them out; `belay watch -o json` writes one line per change")
