@@ -9,8 +9,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/belay-rollouts/belay/internal/core/query"
 	"github.com/belay-rollouts/belay/internal/core/rollout"
 	"github.com/belay-rollouts/belay/internal/ledger"
+	"github.com/belay-rollouts/belay/internal/metric"
 	"github.com/belay-rollouts/belay/internal/problem"
 	"github.com/belay-rollouts/belay/internal/store"
 	"github.com/belay-rollouts/belay/internal/traffic"
@@ -28,7 +30,12 @@ type Options struct {
 	Store  Store
 	Target traffic.Target
 	Ledger *ledger.Ledger
-	Log    *slog.Logger
+	// Metrics reads the resources of servers; nil reads none.
+	Metrics metric.Source
+	// Sampled is told of every window of a resource that ends, with "" when it was
+	// complete; nil tells nobody. It must not block.
+	Sampled func(why query.Missing)
+	Log     *slog.Logger
 	// Tick is how often each rollout is looked at; 0 means a second.
 	Tick time.Duration
 	// Changed is told after every stored decision and after every tick. It must
@@ -49,6 +56,8 @@ type Controller struct {
 	store   Store
 	target  traffic.Target
 	ledger  *ledger.Ledger
+	metrics metric.Source
+	sampled func(query.Missing)
 	log     *slog.Logger
 	tick    time.Duration
 	changed func(Change)
@@ -64,7 +73,8 @@ type Controller struct {
 // New returns a Controller that does nothing until Start.
 func New(o Options) *Controller {
 	c := &Controller{
-		store: o.Store, target: o.Target, ledger: o.Ledger, log: o.Log, tick: o.Tick, changed: o.Changed,
+		store: o.Store, target: o.Target, ledger: o.Ledger, metrics: o.Metrics, sampled: o.Sampled,
+		log: o.Log, tick: o.Tick, changed: o.Changed,
 		workers: map[uint64]*worker{},
 	}
 	if c.log == nil {

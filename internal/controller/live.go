@@ -5,6 +5,7 @@ import (
 
 	"github.com/belay-rollouts/belay/internal/core/rollout"
 	"github.com/belay-rollouts/belay/internal/judge"
+	"github.com/belay-rollouts/belay/internal/sampler"
 	"github.com/belay-rollouts/belay/internal/store"
 	"github.com/belay-rollouts/belay/internal/traffic"
 )
@@ -20,6 +21,8 @@ type Live struct {
 	// asked.
 	Traffic traffic.Observation
 	Known   bool
+	// Resources are what became of the windows of the plan's resources.
+	Resources []sampler.State
 	// Trouble is what the loop itself has trouble with, in one sentence.
 	Trouble string
 	At      time.Time
@@ -35,7 +38,7 @@ func (w *worker) publish(now time.Time) {
 	}
 	live := &Live{
 		Record: rec, Decision: w.decision, Traffic: w.seen.observation, Known: w.seen.err == nil,
-		Trouble: w.trouble(), At: now,
+		Resources: w.resources(), Trouble: w.trouble(), At: now,
 	}
 	if w.findings != nil {
 		live.Findings = *w.findings

@@ -184,6 +184,7 @@ func (w *worker) take() (*ledger.Snapshot, *evidence.Evidence) {
 // input is the world as this decision sees it.
 func (w *worker) input(ev *evidence.Evidence, a *ask) rollout.Input {
 	in := rollout.Input{Now: now(), Plan: w.plan, State: w.state, Evidence: ev, Traffic: w.seen.world(w.since)}
+	in.Traffic.Sources = w.sources()
 	if gap := in.Now.Sub(in.State.SeenAt); gap > maxGapTicks*w.c.tick+maxGapExtra {
 		in.State = in.State.Resume(in.Now)
 	}

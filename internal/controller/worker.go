@@ -12,6 +12,7 @@ import (
 	"github.com/belay-rollouts/belay/internal/core/rollout"
 	"github.com/belay-rollouts/belay/internal/core/table"
 	"github.com/belay-rollouts/belay/internal/judge"
+	"github.com/belay-rollouts/belay/internal/sampler"
 	"github.com/belay-rollouts/belay/internal/store"
 	"github.com/belay-rollouts/belay/internal/traffic"
 )
@@ -37,6 +38,9 @@ type worker struct {
 	done   chan struct{}
 	live   atomic.Pointer[Live]
 	wg     sync.WaitGroup // of what the worker started
+
+	sampler *sampler.Sampler // nil where no resource is measured
+	rest    func()           // ends the sampler
 
 	intent   *store.Intent // an unfinished rollback that was found at start
 	opened   bool          // the ledger has the rollout's book
@@ -146,6 +150,7 @@ func (w *worker) split() *table.Split {
 func (w *worker) run(ctx context.Context) {
 	w.timer = time.NewTimer(time.Hour)
 	defer w.leave()
+	w.measure(ctx)
 	w.guarded(ctx, func() { w.step(ctx, nil) })
 	for !w.over {
 		asks := w.asks
@@ -196,6 +201,9 @@ func (w *worker) leave() {
 	}
 	if w.ending != nil {
 		w.ending.release()
+	}
+	if w.rest != nil {
+		w.rest()
 	}
 	w.wg.Wait()
 	close(w.done)

@@ -2,6 +2,7 @@ package sampler
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/belay-rollouts/belay/internal/core/query"
@@ -114,8 +115,8 @@ func (s *Sampler) blame(w *window, arm split.Arm, q question, gap *query.Gap) st
 
 // failure is the last reason why a server could not be read.
 func (w *window) failure(arm split.Arm, server int) string {
-	for i := len(w.readings) - 1; i >= 0; i-- {
-		if a := w.readings[i].arms[arm]; server < len(a) && a[server].err != nil {
+	for _, r := range slices.Backward(w.readings) {
+		if a := r.arms[arm]; server < len(a) && a[server].err != nil {
 			return a[server].err.Error()
 		}
 	}

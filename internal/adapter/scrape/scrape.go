@@ -92,7 +92,7 @@ func (s *Source) read(ctx context.Context, address string, want []query.Selector
 	if err != nil {
 		return nil, err
 	}
-	defer resp.Body.Close() //nolint:errcheck // What is left of a page is of no use.
+	defer resp.Body.Close()
 	if err := suitable(resp); err != nil {
 		return nil, err
 	}

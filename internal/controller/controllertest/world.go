@@ -19,6 +19,7 @@ import (
 	"github.com/belay-rollouts/belay/internal/core/spec"
 	"github.com/belay-rollouts/belay/internal/core/split"
 	"github.com/belay-rollouts/belay/internal/ledger"
+	"github.com/belay-rollouts/belay/internal/metric/metrictest"
 	"github.com/belay-rollouts/belay/internal/store"
 	"github.com/belay-rollouts/belay/internal/store/storetest"
 	"github.com/belay-rollouts/belay/internal/traffic"
@@ -28,9 +29,11 @@ import (
 // World is an engine with its surroundings.
 type World struct {
 	// Store is nil where the World was made over another store.
-	Store      *storetest.Memory
-	Target     *traffictest.Fake
-	Signer     *assignment.Signer
+	Store  *storetest.Memory
+	Target *traffictest.Fake
+	Signer *assignment.Signer
+	// Metrics are what the servers tell of themselves.
+	Metrics    *metrictest.Fake
 	Ledger     *ledger.Ledger
 	Controller *controller.Controller
 
@@ -59,7 +62,7 @@ func New(tb testing.TB) *World {
 // Over returns a World over a store of the caller's.
 func Over(tb testing.TB, kept store.Store) *World {
 	tb.Helper()
-	w := &World{tb: tb, tick: time.Second, kept: kept, Target: traffictest.NewFake(nil), Signer: assignment.NewSigner(Key)}
+	w := &World{tb: tb, tick: time.Second, kept: kept, Target: traffictest.NewFake(nil), Signer: assignment.NewSigner(Key), Metrics: metrictest.NewFake()}
 	w.Boot()
 	tb.Cleanup(w.Kill)
 	return w
@@ -82,7 +85,7 @@ func (w *World) wire(target traffic.Target) {
 	defer w.mu.Unlock()
 	w.Ledger = ledger.New(ledger.Options{Store: w.kept, Target: target, Signer: w.Signer, Log: log})
 	w.Controller = controller.New(controller.Options{
-		Store: w.kept, Target: target, Ledger: w.Ledger, Log: log, Tick: w.tick, Changed: w.note,
+		Store: w.kept, Target: target, Ledger: w.Ledger, Metrics: w.Metrics, Log: log, Tick: w.tick, Changed: w.note,
 	})
 }
 
