@@ -1,0 +1,194 @@
+package stream
+
+import (
+	"math/rand/v2"
+	"slices"
+
+	"github.com/belay-rollouts/belay/internal/core/evidence"
+	"github.com/belay-rollouts/belay/internal/core/split"
+)
+
+// detail is what a crowd comes to by bucket of dispersion.
+type detail struct {
+	parts [split.Buckets]*crowd
+}
+
+// detailOf splits a crowd by bucket.
+func (w *World) detailOf(c *crowd) *detail {
+	if c.detail != nil {
+		return c.detail
+	}
+	d := &detail{}
+	var users [split.Buckets][]user
+	for i := range c.users {
+		u := &c.users[i]
+		users[u.bucket] = append(users[u.bucket], *u)
+	}
+	for i := range d.parts {
+		d.parts[i] = &crowd{users: users[i]}
+		d.parts[i].sum()
+	}
+	c.detail = d
+	return d
+}
+
+// Counts are numbers by bucket of dispersion.
+type Counts [split.Buckets]uint64
+
+// Splitter splits the totals of a minute by bucket. It draws from a chance of its
+// own, so that whoever does not ask sees the same totals.
+type Splitter struct {
+	m *Minute
+	r *rand.Rand
+}
+
+// Split returns the splitter of the minute. Only worlds with users have buckets.
+func (m *Minute) Split() *Splitter {
+	before := Stream{world: m.stream.world, minute: m.Start, strata: []stratum{{weight: m.Weight}}}
+	return &Splitter{m: m, r: before.random(2)}
+}
+
+// Requests splits an arm's requests and its errors.
+func (s *Splitter) Requests(arm split.Arm) (n, errors Counts) {
+	w, c := s.m.stream.world, s.m.stream.crowd(arm)
+	d := w.detailOf(c)
+	var bad, good [split.Buckets]float64
+	for i, part := range d.parts {
+		bad[i] = w.errors(part, &s.m.condition.arms[arm])
+		good[i] = max(part.total()-bad[i], 0)
+	}
+	served := &s.m.Arms[arm]
+	errors = s.spread(served.Errors, bad[:])
+	n = s.spread(served.Requests-served.Errors, good[:])
+	for i := range n {
+		n[i] += errors[i]
+	}
+	return n, errors
+}
+
+// Above splits a number of an arm's requests that took at least the time of a
+// bucket of latency.
+func (s *Splitter) Above(arm split.Arm, bucket int32, n uint64) Counts {
+	w, c := s.m.stream.world, s.m.stream.crowd(arm)
+	d := w.detailOf(c)
+	at := max(int(bucket-w.model.lat.first), 0)
+	var weights [split.Buckets]float64
+	for segment, b := range s.m.condition.arms[arm] {
+		for level, act := range c.level[segment] {
+			if act == 0 {
+				continue
+			}
+			moved := b.tuning
+			moved.shift += int16((level - levels/2) * levelWidth)
+			chance := w.model.lat.at(moved).above(at)
+			for i, part := range d.parts {
+				weights[i] += chance * part.level[segment][level]
+			}
+		}
+	}
+	return s.spread(n, weights[:])
+}
+
+// above is the share from a place in the tail on.
+func (s *shape) above(at int) float64 {
+	if s.cumulated == nil {
+		s.cumulated = make([]float64, len(s.tail)+1)
+		for i, p := range slices.Backward(s.tail) {
+			s.cumulated[i] = s.cumulated[i+1] + p
+		}
+	}
+	return s.cumulated[min(at, len(s.tail))]
+}
+
+// Reports splits reports and their successes.
+func (s *Splitter) Reports(of *Reports) (n, successes Counts) {
+	w, c := s.m.stream.world, s.m.stream.crowdOf(of.Stratum, of.Arm)
+	d := w.detailOf(c)
+	var bad, good [split.Buckets]float64
+	for i, part := range d.parts {
+		good[i] = w.successes(part, &s.m.condition.arms[of.Arm], of.Outcome)
+		bad[i] = max(part.total()-good[i], 0)
+	}
+	successes = s.spread(of.Success, good[:])
+	n = s.spread(of.Reported-of.Success, bad[:])
+	for i := range n {
+		n[i] += successes[i]
+	}
+	return n, successes
+}
+
+// spread spreads a number over places in proportion to weights.
+func (s *Splitter) spread(n uint64, weights []float64) (out Counts) {
+	if n < 2*split.Buckets {
+		if n > 0 {
+			urn := newUrn(weights)
+			for range n {
+				out[urn.draw(s.r)]++
+			}
+		}
+		return out
+	}
+	var left float64
+	for _, w := range weights {
+		left += w
+	}
+	for i, w := range weights {
+		if n == 0 {
+			break
+		}
+		k := binomial(s.r, n, min(w/left, 1))
+		if i == len(weights)-1 {
+			k = n
+		}
+		out[i] = k
+		n -= k
+		left -= w
+	}
+	return out
+}
+
+// Arrivals tells which units are met for the first time in a stratum.
+type Arrivals struct {
+	at   []arrival // by the number of requests until they come, of all units
+	next int
+}
+
+type arrival struct {
+	after  float64
+	sample uint8
+}
+
+// Arrivals draws when the units of an arm first come in the stratum that is to
+// begin at a weight.
+func (s *Stream) Arrivals(arm split.Arm, weight float64) *Arrivals {
+	from := span{0, weight}
+	if arm == split.Baseline {
+		from = span{weight, 1}
+	}
+	r := rand.New(rand.NewPCG(mixed(s.world.seed, 3+uint64(arm)), mixed(uint64(s.minute), 7)))
+	users := s.world.crowd(from).users
+	a := &Arrivals{at: make([]arrival, len(users))}
+	for i := range users {
+		a.at[i] = arrival{r.ExpFloat64() / users[i].act, users[i].sample}
+	}
+	slices.SortFunc(a.at, func(x, y arrival) int {
+		switch {
+		case x.after < y.after:
+			return -1
+		case x.after > y.after:
+			return 1
+		}
+		return 0
+	})
+	return a
+}
+
+// Add counts those who come within the first requests of the stratum.
+func (a *Arrivals) Add(to *evidence.Units, requests float64) {
+	for ; a.next < len(a.at) && a.at[a.next].after <= requests; a.next++ {
+		to.Add(uint64(1) << min(a.at[a.next].sample, 63))
+	}
+}
+
+// Passed is how many requests were expected in the running stratum so far.
+func (s *Stream) Passed() float64 { return s.strata[len(s.strata)-1].requests }
