@@ -12,6 +12,8 @@ type (
 	Step = api.Step
 	// Gate is a gate and how it stands.
 	Gate = api.Gate
+	// SegmentGate is how a gate stands in one part of the traffic.
+	SegmentGate = api.SegmentGate
 	// Bound is what the evidence says of a change.
 	Bound = api.Bound
 	// Counts are exposures and bad events among them.

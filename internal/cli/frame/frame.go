@@ -38,6 +38,7 @@ func (f Frame) Lines(r *client.Rollout, decisions []client.DecisionHead) []strin
 	out = append(out, f.traffic(r)...)
 	out = append(out, "")
 	out = append(out, gateLines(r, f.Paint, f.Wide)...)
+	out = append(out, segmentLines(r, f.Paint, f.Wide)...)
 	out = append(out, "")
 	out = append(out, wrap(f.exposure(r), f.Width, 0)...)
 	out = append(out, f.next(r)...)
