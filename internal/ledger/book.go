@@ -44,8 +44,9 @@ type book struct {
 
 	mu       sync.Mutex
 	evidence evidence.Evidence
-	pages    []*page // as of the last look, by stratum; nil where it has changed
-	units    *units  // nil where every request is a unit of its own
+	pages    pages  // as of the last look, of what has not changed since
+	tried    int    // how many observations waited when a scale was last looked for
+	units    *units // nil where every request is a unit of its own
 	counters Counters
 	ended    time.Time
 
@@ -82,12 +83,15 @@ func (b *book) add(batch evidence.Batch, now time.Time) bool {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.mature(now)
 	s := b.stratum(int(batch.Stratum), now)
 	if batch.Delta != nil {
 		s.Merge(batch.Delta)
+		b.await(batch, now)
 	}
 	b.expose(s, batch)
 	s.Freeze(b.account.Layout)
+	b.learn(now)
 	return true
 }
 
@@ -112,10 +116,7 @@ func (b *book) expose(s *evidence.Stratum, batch evidence.Batch) {
 // stratum returns a stratum to change. b.mu is held.
 func (b *book) stratum(i int, now time.Time) *evidence.Stratum {
 	s := b.evidence.Stratum(b.account.Layout, i)
-	for len(b.pages) < len(b.evidence.Strata) {
-		b.pages = append(b.pages, nil)
-	}
-	b.pages[i] = nil
+	delete(b.pages, s)
 	b.touch(now)
 	return s
 }
@@ -129,23 +130,18 @@ func (b *book) touch(now time.Time) {
 }
 
 // look returns the evidence as of now; it never changes afterwards. b.mu is held.
-func (b *book) look() ([]*page, *evidence.Evidence) {
-	pages := make([]*page, len(b.pages))
-	ev := &evidence.Evidence{Strata: make([]*evidence.Stratum, len(b.pages))}
-	for i := range b.pages {
-		if b.pages[i] == nil {
-			b.pages[i] = newPage(b.account.Layout, b.evidence.Strata[i])
-		}
-		pages[i], ev.Strata[i] = b.pages[i], b.pages[i].stratum
-	}
-	return pages, ev
+func (b *book) look() *edition {
+	e, next := publish(b.account.Layout, &b.evidence, b.pages)
+	b.pages = next
+	return e
 }
 
-// over reports whether a rollout that ended needs its book no more.
+// over reports whether a rollout that ended needs its book no more: nothing can
+// come, nothing waits for its age, and all is stored.
 func (b *book) over(now time.Time) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return !b.ended.IsZero() && now.Sub(b.ended) > b.account.Horizon && b.version == b.stored && b.held == 0
+	return !b.ended.IsZero() && now.Sub(b.ended) > b.account.Horizon && len(b.evidence.Cohorts) == 0 && b.version == b.stored && b.held == 0
 }
 
 // Snapshot is the evidence of a rollout as of one moment, for one decision.
@@ -156,7 +152,7 @@ type Snapshot struct {
 	Evidence *evidence.Evidence
 
 	book    *book
-	pages   []*page
+	edition *edition
 	version uint64
 	at      time.Time
 	upTo    int // outcome ids that the evidence holds, counted from the first
@@ -167,9 +163,15 @@ type Snapshot struct {
 func (b *book) take() *Snapshot {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	pages, ev := b.look()
+	b.mature(time.Now())
 	b.held++
-	return &Snapshot{Evidence: ev, book: b, pages: pages, version: b.version, at: time.Now(), upTo: b.acked + len(b.pending)}
+	return b.snapshot()
+}
+
+// snapshot returns the evidence as of now. b.mu is held.
+func (b *book) snapshot() *Snapshot {
+	e := b.look()
+	return &Snapshot{Evidence: e.evidence, book: b, edition: e, version: b.version, at: time.Now(), upTo: b.acked + len(b.pending)}
 }
 
 // Release lets the evidence be flushed again. It may be called more than once.
@@ -197,7 +199,7 @@ func (s *Snapshot) Keep(ctx context.Context) (store.Kept, error) {
 
 // keep prepares the storing; b.storing is held.
 func (s *Snapshot) keep() (store.Kept, error) {
-	body, err := encode(s.pages)
+	body, err := encode(s.edition)
 	if err != nil {
 		return store.Kept{}, err
 	}

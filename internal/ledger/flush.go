@@ -151,8 +151,7 @@ func (b *book) claim(due func(*book) bool) *Snapshot {
 	if b.version == b.stored || b.held > 0 || !due(b) {
 		return nil
 	}
-	pages, ev := b.look()
-	return &Snapshot{Evidence: ev, book: b, pages: pages, version: b.version, at: time.Now(), upTo: b.acked + len(b.pending)}
+	return b.snapshot()
 }
 
 func (l *Ledger) all() []*book {

@@ -117,7 +117,7 @@ func (l *Ledger) resume(ctx context.Context, b *book) error {
 	if err != nil {
 		return err
 	}
-	b.evidence, b.pages, b.inStore = *ev, make([]*page, len(ev.Strata)), true
+	b.evidence, b.inStore = *ev, true
 	if b.units == nil {
 		return nil
 	}
@@ -160,11 +160,11 @@ func (l *Ledger) Evidence(id uint64) (*evidence.Evidence, bool) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	_, ev := b.look()
-	return ev, true
+	return b.look().evidence, true
 }
 
-// Counters returns what was reported to a rollout since its book was opened.
+// Counters returns what was reported to a rollout since its book was opened, and
+// what waits now.
 func (l *Ledger) Counters(id uint64) Counters {
 	b := l.book(id)
 	if b == nil {
@@ -172,7 +172,21 @@ func (l *Ledger) Counters(id uint64) Counters {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.counters.clone()
+	out := b.counters.clone()
+	out.Waiting = b.evidence.Waiting(b.account.Layout)
+	return out
+}
+
+// Waiting returns how many outcomes, over all rollouts, wait for the age of their
+// exposure.
+func (l *Ledger) Waiting() uint64 {
+	var n uint64
+	for _, b := range l.all() {
+		b.mu.Lock()
+		n += b.evidence.Waiting(b.account.Layout)
+		b.mu.Unlock()
+	}
+	return n
 }
 
 // Exposed returns the distinct units that an arm of a rollout has seen; 0 where

@@ -7,7 +7,8 @@ import (
 
 // The data plane is asked by the controller for every decision. While no rollout
 // runs nobody would ask, and what the last one still saw at its end would wait
-// there: so the ledger asks when nobody has for a while.
+// there: so the ledger asks when nobody has for a while. What waits for its age
+// gets older meanwhile, whoever asks.
 const (
 	listenEvery   = 500 * time.Millisecond
 	listenTimeout = 5 * time.Second
@@ -22,6 +23,7 @@ func (l *Ledger) listen(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case now := <-ticker.C:
+			l.mature(now)
 			if now.Sub(l.Heard()) >= listenEvery && len(l.all()) > 0 {
 				l.collectLate(ctx)
 			}

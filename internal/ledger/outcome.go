@@ -17,14 +17,14 @@ type Outcome struct {
 	Unit       string    `json:"unit,omitempty"`
 	Time       time.Time `json:"time,omitzero"` // of the outcome; zero means now
 	Metric     string    `json:"metric"`
-	Value      float64   `json:"value"`
+	Value      float64   `json:"value"` // 0 or 1 for a rate, any number for a mean
 }
 
 // Result says what became of a batch. Every outcome is in exactly one of the
 // four.
 type Result struct {
-	// Accepted outcomes are in the evidence. They are durable at most two
-	// seconds later, together with it.
+	// Accepted outcomes are in the evidence, or wait for the age of their exposure
+	// to be. They are durable at most two seconds later, together with it.
 	Accepted int `json:"accepted"`
 	// Repeated outcomes had an id that was counted before.
 	Repeated int `json:"repeated"`
@@ -57,7 +57,9 @@ const (
 	Pinned Missing = "Pinned"
 	// NotCompared means that the request was served while no traffic was split.
 	NotCompared Missing = "NotCompared"
-	// TooLate means that the exposure lies further back than the horizon.
+	// TooLate means that the exposure lies further back than the horizon: that of
+	// the metric's gate, by when the outcome came in, or else the rollout's, by when
+	// it happened.
 	TooLate Missing = "TooLate"
 	// NoGate means that no gate of the rollout reads the metric.
 	NoGate Missing = "NoGate"
@@ -70,6 +72,9 @@ type Counters struct {
 	Unattributed uint64             `json:"unattributed"`
 	Why          map[Missing]uint64 `json:"why,omitempty"`
 	Refused      uint64             `json:"refused"`
+	// Waiting are those of the accepted outcomes, of this run or an earlier one,
+	// whose exposure is not as old yet as their gate's horizon.
+	Waiting uint64 `json:"waiting"`
 }
 
 // Busy is the error of a batch that came while the ledger could not take more:

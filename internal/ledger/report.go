@@ -43,8 +43,12 @@ type claim struct {
 	stratum uint8
 	arm     split.Arm
 	bucket  uint8
-	rate    int
-	success bool
+	value   float64
+	// rate and series are the indices of what it counts in, -1 for none.
+	rate, series int
+	// horizon is the age at which its exposure counts, 0 for at once.
+	horizon time.Duration
+	exposed time.Time
 }
 
 // Report takes a batch of outcomes. An error means that nothing of it needs to
@@ -119,19 +123,50 @@ func (r *report) take(i int, o Outcome) {
 		r.missing(b, why)
 		return
 	}
-	rate, ok := b.account.Layout.Rate(outcomeSeries + o.Metric)
+	c, ok := claimOf(b.account.Layout, o)
 	if !ok {
 		r.missing(b, NoGate)
 		return
 	}
-	if o.Value != 0 && o.Value != 1 {
-		r.refuse(i, o.ID, "the value of %s is %v: it is a rate, so write 1 for yes and 0 for no", o.Metric, o.Value)
+	if fault := c.fault(o); fault != "" {
+		r.refuse(i, o.ID, "%s", fault)
 		b.countRefused()
 		return
 	}
-	r.claims[b] = append(r.claims[b], claim{
-		id: idOf(o.ID), stratum: e.stratum, arm: e.arm, bucket: split.Bucket(e.unit), rate: rate, success: o.Value == 1,
-	})
+	if c.horizon > 0 && r.now.Sub(e.at) > c.horizon {
+		r.missing(b, TooLate)
+		return
+	}
+	c.stratum, c.arm, c.bucket, c.exposed = e.stratum, e.arm, split.Bucket(e.unit), e.at
+	if c.exposed.After(r.now) {
+		c.exposed = r.now // Clocks differ.
+	}
+	r.claims[b] = append(r.claims[b], c)
+}
+
+// claimOf finds the series in which an outcome counts. It reports false when
+// there is none.
+func claimOf(l *evidence.Layout, o Outcome) (claim, bool) {
+	name := outcomeSeries + o.Metric
+	c := claim{id: idOf(o.ID), value: o.Value, rate: -1, series: -1, horizon: l.Horizon(name)}
+	if i, ok := l.Rate(name); ok {
+		c.rate = i
+	}
+	if i, ok := l.Value(name); ok {
+		c.series = i
+	}
+	return c, c.rate >= 0 || c.series >= 0
+}
+
+// fault says what is wrong with the value of an outcome, or nothing.
+func (c *claim) fault(o Outcome) string {
+	switch {
+	case c.rate >= 0 && o.Value != 0 && o.Value != 1:
+		return fmt.Sprintf("the value of %s is %v: it is a rate, so write 1 for yes and 0 for no", o.Metric, o.Value)
+	case math.Abs(o.Value) > evidence.MaxValue:
+		return fmt.Sprintf("the value of %s is %v: write a number between -%g and %g, in a larger unit if need be", o.Metric, o.Value, evidence.MaxValue, evidence.MaxValue)
+	}
+	return ""
 }
 
 // fault says what is wrong with an outcome by itself, or nothing.
@@ -190,6 +225,7 @@ type place struct {
 	stratum uint8
 	arm     split.Arm
 	unit    uint64
+	at      time.Time // of the exposure
 }
 
 // attribute finds the exposure of an outcome: by its token, or else the last of
@@ -214,7 +250,7 @@ func (l *Ledger) attribute(o Outcome) (*book, place, Missing, error) {
 	case o.Time.Sub(e.Time) > b.account.Horizon:
 		return b, place{}, TooLate, nil
 	}
-	return b, place{stratum: e.Stratum, arm: e.Arm, unit: e.Unit}, "", nil
+	return b, place{stratum: e.Stratum, arm: e.Arm, unit: e.Unit, at: e.Time}, "", nil
 }
 
 // byUnit finds the last exposure of a unit of a model at or before the
@@ -242,7 +278,7 @@ func (l *Ledger) byUnit(o Outcome) (*book, place, Missing) {
 	case o.Time.Sub(at) > b.account.Horizon:
 		return b, place{}, TooLate
 	}
-	return b, place{stratum: s.stratum, arm: s.arm, unit: s.unit}, ""
+	return b, place{stratum: s.stratum, arm: s.arm, unit: s.unit, at: at}, ""
 }
 
 // count adds the batch's outcomes to their books, each id once. Nothing is
@@ -309,18 +345,20 @@ func (b *book) count(r *report, claims []claim, q *question) bool {
 	if b.recent.missedSince(q.turn) {
 		return false
 	}
+	b.mature(r.now)
 	for _, c := range claims {
 		if _, known := q.known[c.id]; known || b.recent.has(c.id) {
 			r.result.Repeated++
 			b.counters.Repeated++
 			continue
 		}
-		b.stratum(int(c.stratum), r.now).ObserveOutcome(c.rate, c.arm, c.bucket, c.success)
+		b.observe(c, r.now)
 		b.recent.add(c.id, len(b.pending))
 		b.pending = append(b.pending, c.id)
 		r.result.Accepted++
 		b.counters.Accepted++
 	}
+	b.learn(r.now)
 	return true
 }
 

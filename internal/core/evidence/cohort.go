@@ -99,10 +99,10 @@ func (c *Cohort) ObserveValue(l *Layout, r Raw) bool {
 // Expose adds the requests of a batch to a series that counts exposures.
 func (c *Cohort) Expose(l *Layout, rate int, seen *Stratum) {
 	for arm := range seen.Sides {
-		requests := &seen.Sides[arm].Rates[errorRate]
-		if requests.N == 0 {
+		if len(seen.Sides[arm].Rates) == 0 || seen.Sides[arm].Requests == 0 {
 			continue
 		}
+		requests := &seen.Sides[arm].Rates[errorRate]
 		t := c.tally(l, rate, split.Arm(arm))
 		t.N += requests.N
 		if t.Buckets == nil || requests.Buckets == nil {
@@ -161,15 +161,15 @@ func (e *Evidence) Waiting(l *Layout) uint64 {
 }
 
 // outcomes is how many outcomes a side holds.
-func (s *Side) outcomes(l *Layout) uint64 {
+func (a *Side) outcomes(l *Layout) uint64 {
 	var n uint64
-	for i := range s.Rates {
+	for i := range a.Rates {
 		if !strings.HasPrefix(l.Rates[i], exposuresAt) {
-			n += s.Rates[i].N
+			n += a.Rates[i].N
 		}
 	}
-	for i := range s.Values {
-		n += uint64(s.Values[i].Moments.N)
+	for i := range a.Values {
+		n += uint64(a.Values[i].Moments.N)
 	}
 	return n
 }

@@ -37,6 +37,15 @@ func (e *Evidence) Learn(l *Layout) bool {
 	return learned
 }
 
+// Unscaled returns how many observations wait for their scale.
+func (e *Evidence) Unscaled() int {
+	n := 0
+	for s := range e.counted {
+		n += len(s.Raw)
+	}
+	return n
+}
+
 // fix sets the scale of a series in all strata.
 func (e *Evidence) fix(l *Layout, series int, scale Scale) {
 	e.everyStratum(func(s *Stratum) {

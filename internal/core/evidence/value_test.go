@@ -177,8 +177,13 @@ func TestWhatIsNoValueChangesNothing(t *testing.T) {
 	l := sales(true)
 	s := NewStratum(&l)
 	for _, r := range []Raw{
-		{Value: math.NaN()}, {Value: math.Inf(1)}, {Value: math.Inf(-1)}, {Value: 2 * MaxValue},
-		{Series: 2}, {Series: -1}, {Arm: 7},
+		{Value: math.NaN()},
+		{Value: math.Inf(1)},
+		{Value: math.Inf(-1)},
+		{Value: 2 * MaxValue},
+		{Series: 2},
+		{Series: -1},
+		{Arm: 7},
 	} {
 		if s.ObserveValue(&l, r) {
 			t.Errorf("%+v was taken", r)
