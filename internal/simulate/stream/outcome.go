@@ -72,11 +72,12 @@ func (st *Stream) reports(q *Request, who *user, baseline, own *profile) {
 		if o.Delay > 0 {
 			r.Delay += o.wait(st.r) * own.outcomes[i].delay
 		}
-		if success {
-			r.Value = o.worth * own.outcomes[i].worth
-		}
+		z := 0.0
 		if o.Sigma > 0 {
-			r.Value *= math.Exp(o.Sigma * st.r.NormFloat64())
+			z = o.Sigma * st.r.NormFloat64()
+		}
+		if success {
+			r.Value = o.worth * own.outcomes[i].worth * math.Exp(z)
 		}
 		worse := usual && !success || success && usual && own.outcomes[i].worth < baseline.outcomes[i].worth
 		q.Worse = q.Worse || q.Arm == split.Candidate && worse

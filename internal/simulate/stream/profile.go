@@ -215,3 +215,15 @@ func gamma(r *rand.Rand, variance float64) float64 {
 		}
 	}
 }
+
+// Gauge is the level of a resource at an arm, without its noise, at a time in
+// seconds and a weight of the candidate.
+func Gauge(s *scenario.Scenario, level float64, arm split.Arm, at float64, weight uint32) float64 {
+	now := moment{at: at, weight: float64(weight) / split.Whole}
+	for i := range s.Effects {
+		if e := &s.Effects[i]; !e.Gauges.None() && felt(e, arm) {
+			level = e.Gauges.Apply(level, strength(s, e, now))
+		}
+	}
+	return level
+}

@@ -122,8 +122,11 @@ func TestEffectsAreFeltAsTheyAreDescribed(t *testing.T) {
 		"a second mode":      {scenario.Effect{Latency: scenario.Times(10), Portion: 0.03}, usual, with(func(w *want) { w.slow = 0.01*0.97 + 0.03*beyond(10) })},
 		"conversion":         {scenario.Effect{Conversion: scenario.Change{Relative: -0.4}}, usual, with(func(w *want) { w.conversion = 0.03 })},
 		"quality":            {scenario.Effect{Quality: scenario.Plus(-0.04)}, usual, with(func(w *want) { w.right = 0.9 })},
-		"one outcome": {scenario.Effect{Outcomes: []scenario.OutcomeEffect{{Name: "correct", Rate: scenario.Plus(-0.04)}}}, usual,
-			with(func(w *want) { w.right = 0.9 })},
+		"one outcome": {
+			scenario.Effect{Outcomes: []scenario.OutcomeEffect{{Name: "correct", Rate: scenario.Plus(-0.04)}}},
+			usual,
+			with(func(w *want) { w.right = 0.9 }),
+		},
 		"not yet":                {scenario.Effect{Errors: x2, When: scenario.When{At: 101 * time.Second}}, usual, usual},
 		"no longer":              {scenario.Effect{Errors: x2, When: scenario.When{At: 10 * time.Second, Lasts: 20 * time.Second}}, usual, usual},
 		"now":                    {scenario.Effect{Errors: x2, When: scenario.When{At: 50 * time.Second, Lasts: 50 * time.Second}}, usual, with(func(w *want) { w.errors = 0.01 })},
