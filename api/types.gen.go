@@ -787,7 +787,7 @@ type Outcome struct {
 	// Unit The unit's key, without a token.
 	Unit string `json:"unit,omitempty,omitzero"`
 
-	// Value 0 or 1 for a rate.
+	// Value 0 or 1 for a rate; any number between -1e15 and 1e15 for a mean.
 	Value float64 `json:"value"`
 }
 
@@ -810,6 +810,9 @@ type OutcomeCounts struct {
 
 	// Unattributed Outcomes of an unknown or pinned exposure.
 	Unattributed int64 `json:"unattributed"`
+
+	// Waiting Accepted outcomes, of this run of the server or an earlier one, that wait until their exposure is as old as the gate's horizon.
+	Waiting int64 `json:"waiting"`
 
 	// Why How many are unattributed for which reason: NoRollout, NoExposure, Pinned, NotCompared, TooLate, NoGate.
 	Why map[string]int64 `json:"why,omitempty,omitzero"`

@@ -50,6 +50,7 @@ func (a *App) wire(ctx context.Context) error {
 	})
 	metrics.WatchRollouts(engine)
 	metrics.WatchRouter(a.routed)
+	metrics.WatchOutcomes(a.ledger.Waiting)
 	a.handler = httpapi.New(httpapi.Options{
 		Engine: engine, Answers: a.store, Metrics: metrics, Log: a.log, LocalOnly: !a.settings.InsecureAdmin,
 		Checks: []httpapi.Check{

@@ -36,6 +36,7 @@ func newOutcome(s *session) *cobra.Command {
 			"Each counts once by its id, however often it is sent. An outcome is for the prediction whose answer carried\n" +
 			"its Belay-Assignment, or for a model's unit at a time.",
 		Example: "  belay outcome --assignment AcV… --metric correct --value 1 --id order-4711\n" +
+			"  belay outcome --model shop --unit user-17 --metric revenue --value 12.5 --id order-4712\n" +
 			`  echo '{"id":"order-4711","assignment":"AcV…","metric":"correct","value":1}' | belay outcome -f -`,
 		Args: takes(0, 0, "flags, or a file with -f"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -56,7 +57,7 @@ func newOutcome(s *session) *cobra.Command {
 	f.StringVar(&o.Unit, "unit", "", "the `unit`'s key, without a token")
 	f.StringVar(&at, "time", "", "`when` it happened (RFC 3339; default now)")
 	f.StringVar(&o.Metric, "metric", "", "the outcome's `name`: NAME of a gate outcome:NAME")
-	f.Float64Var(&o.Value, "value", math.NaN(), "its `value`, 0 or 1 for a rate")
+	f.Float64Var(&o.Value, "value", math.NaN(), "its `value`: 0 or 1 for a rate, any number for a mean")
 	f.Lookup("value").DefValue = "" // There is none: a value must be said.
 	return cmd
 }
@@ -66,6 +67,8 @@ func oneOutcome(cmd *cobra.Command, o *client.Outcome, at string) error {
 	switch {
 	case o.Metric == "" || math.IsNaN(o.Value):
 		return usagef("an outcome needs --metric and --value, or a file with -f")
+	case math.IsInf(o.Value, 0):
+		return usagef("--value is %v; write a number, 1 or 0 for a rate", o.Value)
 	case o.ID == "":
 		return usagef("an outcome needs an --id of your own: the same id counts once, however often it is sent")
 	case o.Assignment == "" && (o.Model == "" || o.Unit == ""):

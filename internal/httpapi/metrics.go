@@ -123,6 +123,14 @@ func (m *Metrics) WatchRouter(read func() []RouterCount) {
 	)})
 }
 
+// WatchOutcomes reads at every scrape how many outcomes wait for the age of their
+// exposure.
+func (m *Metrics) WatchOutcomes(waiting func() uint64) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "belay_outcomes_waiting", Help: "Outcomes that were accepted and wait until their exposure is as old as the gate's horizon.",
+	}, func() float64 { return float64(waiting()) }))
+}
+
 type routerCollector struct {
 	read func() []RouterCount
 	desc *prometheus.Desc

@@ -42,6 +42,7 @@ func TestMetricsOfEverythingThatIsCounted(t *testing.T) {
 	h := newHarness(t)
 	h.metrics.WatchRollouts(h.engine)
 	h.metrics.WatchRouter(func() []RouterCount { return []RouterCount{{"fraud", "candidate", "5xx", 7}} })
+	h.metrics.WatchOutcomes(func() uint64 { return 12 })
 	h.metrics.Decided(rollout.KindRollback, rollout.ReasonGateFailed)
 	h.metrics.Stored("commit", time.Millisecond, true)
 	h.metrics.Ticked(time.Millisecond)
@@ -55,6 +56,7 @@ func TestMetricsOfEverythingThatIsCounted(t *testing.T) {
 		`belay_decisions_total{kind="rollback",reason="GateFailed"} 1`,
 		`belay_router_requests_total{arm="candidate",class="5xx",model="fraud"} 7`,
 		`belay_outcomes_total{result="accepted"} 1`,
+		`belay_outcomes_waiting 12`,
 		`belay_outcomes_total{result="refused"} 1`,
 		`belay_outcomes_total{result="repeated"} 0`,
 		`belay_store_errors_total{operation="commit"} 1`,

@@ -277,8 +277,11 @@ func (f Frame) exposure(r *client.Rollout) string {
 	if e.Unitless > 0 {
 		more = append(more, Count(e.Unitless)+" without a unit")
 	}
-	if o := r.Outcomes; o != nil && o.Accepted+o.Unattributed+o.Refused > 0 {
+	if o := r.Outcomes; o != nil && o.Accepted+o.Waiting+o.Unattributed+o.Refused > 0 {
 		more = append(more, Things(o.Accepted, "outcome"))
+		if o.Waiting > 0 {
+			more = append(more, Count(o.Waiting)+" waiting for their horizon")
+		}
 		if o.Unattributed > 0 {
 			more = append(more, Count(o.Unattributed)+" unattributed")
 		}

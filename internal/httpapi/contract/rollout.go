@@ -105,7 +105,7 @@ func sampleRatioOf(r command.SampleRatio) *api.SampleRatio {
 func outcomesOf(c ledger.Counters) *api.OutcomeCounts {
 	out := &api.OutcomeCounts{
 		Accepted: count(c.Accepted), Repeated: count(c.Repeated),
-		Unattributed: count(c.Unattributed), Refused: count(c.Refused),
+		Unattributed: count(c.Unattributed), Refused: count(c.Refused), Waiting: count(c.Waiting),
 	}
 	for why, n := range c.Why {
 		if out.Why == nil {
