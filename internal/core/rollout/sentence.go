@@ -39,8 +39,12 @@ func (d *deciding) gateSentence(verb string, c charge) string {
 // stages, and then the baseline's rate is weighted like the candidate's requests:
 // totals over several weights cannot be compared.
 func compared(g *gate.Gate, j *gate.Judgement, b gate.Bound) string {
-	if g.Kind == gate.Quantile {
+	switch g.Kind {
+	case gate.Quantile:
 		return fmt.Sprintf("%s (%s requests) against %s (%s)", seconds(b.Candidate), count(j.Total.NT), seconds(b.Baseline), count(j.Total.NC))
+	case gate.Gauge:
+		return fmt.Sprintf("%s against %s on average of %s windows", amount(b.Candidate), amount(b.Baseline), count(j.Total.NT))
+	case gate.Rate, gate.Mean, gate.Drift:
 	}
 	if c := j.Here; c.NT > 0 && c.NC > 0 && 2*c.NT >= j.Total.NT || c == j.Total {
 		return counted(g, c.KT, c.NT) + " against " + counted(g, c.KC, c.NC)

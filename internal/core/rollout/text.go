@@ -68,6 +68,27 @@ func seconds(s float64) string {
 	return fmt.Sprintf("%.3gs", s)
 }
 
+// prefixes are those of the SI, by powers of a thousand from the millionth on.
+var prefixes = []string{"µ", "m", "", "k", "M", "G", "T", "P", "E"}
+
+// amount writes a level whose unit is not known: 0.35, 812, 1.47G.
+func amount(x float64) string {
+	switch size := math.Abs(x); {
+	case size >= 1000 && size < 10_000:
+		return fmt.Sprintf("%.0f", x)
+	case !(size > 0), size >= 0.01 && size < 1000, math.IsInf(x, 0):
+		return fmt.Sprintf("%.3g", x)
+	}
+	i, scaled := 2, x
+	for ; math.Abs(scaled) < 1 && i > 0; i-- {
+		scaled *= 1000
+	}
+	for ; math.Abs(scaled) >= 999.5 && i < len(prefixes)-1; i++ {
+		scaled /= 1000
+	}
+	return fmt.Sprintf("%.3g%s", scaled, prefixes[i])
+}
+
 // brief writes a duration to the second, or to the millisecond below ten
 // seconds: 2h, 15m40s, 3.2s.
 func brief(d time.Duration) string {
