@@ -154,3 +154,48 @@ func gamma(r *rand.Rand, variance float64) float64 {
 	}
 	return distuv.Gamma{Alpha: 1 / variance, Beta: 1 / variance, Src: r}.Rand()
 }
+
+// Usual is the baseline's usual 99th percentile in seconds, and the factor by
+// which the share of requests above it grows when all take some times as long.
+func (m *Model) Usual(times float64) (p99, slow float64) {
+	q := m.lat.quantile(0.01)
+	return math.Exp(q) / 1e9, m.lat.survival(q-math.Log(times)) / 0.01
+}
+
+// Size is how large the effects on the candidate are at their full strength: the
+// ratios of the rates of failures, of the 99th percentiles, and the least ratio of
+// the rates of the outcomes.
+func (m *Model) Size() (errors, p99, outcomes float64) {
+	var own, usual behaviour
+	usual.base, usual.slope = m.Baseline.Errors, 1
+	own.base, own.slope = m.Baseline.Errors, 1
+	for i, o := range m.Baseline.Outcomes {
+		usual.outcomes[i] = course{rate: o.Rate, worth: 1, delay: 1}
+	}
+	own.outcomes = usual.outcomes
+	share := 1.0
+	for i := range m.Effects {
+		if e := &m.Effects[i]; e.Arm == scenario.Candidate {
+			m.apply(&own, i, 1)
+			if e.Segment > 0 {
+				share = e.Segment
+			}
+		}
+	}
+	outcomes = 1
+	for i := range m.Baseline.Outcomes {
+		outcomes = min(outcomes, 1-share+share*own.outcomes[i].rate/usual.outcomes[i].rate)
+	}
+	q := m.lat.quantile(0.01)
+	lo, hi := q-10, q+10
+	for range 60 {
+		x := (lo + hi) / 2
+		if share*m.lat.tuned(own.tuning, x)+(1-share)*m.lat.survival(x) > 0.01 {
+			lo = x
+		} else {
+			hi = x
+		}
+	}
+	errors = 1 - share + share*own.fails(1)/usual.fails(1)
+	return errors, math.Exp(lo - q), outcomes
+}
