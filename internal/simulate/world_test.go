@@ -186,3 +186,21 @@ func TestTheDefaultNumberOfRolloutsSuitsTheTraffic(t *testing.T) {
 		}
 	}
 }
+
+func TestScenariosSuitTheGates(t *testing.T) {
+	t.Parallel()
+	for gates, want := range map[string]string{
+		`{metric: error_rate, maxIncrease: 50%}`: "no-change improvement errors-x2 errors-x10",
+		`{metric: client_error_rate, maxIncrease: 50%}, {metric: "outcome:bought", kind: rate, maxDecrease: 5%, per: exposure}`: "no-change improvement client-errors-x5 conversion--10%",
+		`{metric: "outcome:revenue", kind: mean, maxDecrease: 5%}, {metric: "outcome:correct", kind: rate, maxDecrease: 2pp}`:   "no-change improvement revenue--15% quality--2pp quality--10pp",
+		`{metric: latency_p99, maxIncrease: 10%}, {metric: latency_p50, maxIncrease: 10%}`:                                      "no-change improvement latency-p99-+20% latency-x2",
+	} {
+		names := Suitable(resolved(t, "own", withGates(gates)))
+		if got := strings.Join(names, " "); got != want {
+			t.Errorf("%s: %s, want %s", gates, got, want)
+		}
+		for _, name := range names {
+			builtin(t, name)
+		}
+	}
+}

@@ -67,6 +67,10 @@ func parseShare(s string) (float64, error) {
 	return float64(v), err
 }
 
+// ParseRate reads a rate of requests such as 100/s, within the bounds of a
+// scenario.
+func ParseRate(s string) (float64, error) { return requestRate.Parse(s) }
+
 func parseRate(s string) (float64, error) {
 	v, err := value.ParseRate(s)
 	return float64(v), err
