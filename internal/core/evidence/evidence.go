@@ -44,6 +44,8 @@ type Layout struct {
 	Tails []Tail `json:"tails,omitempty"`
 	// Values names the series of numbers.
 	Values []Series `json:"values,omitempty"`
+	// Outputs are what is read out of the answers.
+	Outputs []Output `json:"outputs,omitempty"`
 	// Gauges names the resources of the servers.
 	Gauges []string `json:"gauges,omitempty"`
 	// Horizons are the ages that an exposure must have before it counts in a
@@ -96,7 +98,8 @@ func (l *Layout) SetHorizon(series string, horizon time.Duration) {
 func (l *Layout) AddValues(s Series) int {
 	for i := range l.Values {
 		if have := &l.Values[i]; have.Name == s.Name {
-			have.Bins = max(have.Bins, s.Bins)
+			have.Bins, have.Cap = max(have.Bins, s.Bins), max(have.Cap, s.Cap)
+			have.Grouped = have.Grouped || s.Grouped
 			return i
 		}
 	}
@@ -151,6 +154,8 @@ type Stratum struct {
 	Scales []Scale `json:"scales,omitempty"`
 	// Raw are observations that wait for their scale. No gate reads them.
 	Raw []Raw `json:"raw,omitempty"`
+	// Narrow keeps no bins: that of a segment, in which no distribution is judged.
+	Narrow bool `json:"narrow,omitempty"`
 	// Gauges are by Layout.Gauges.
 	Gauges []Gauge `json:"gauges,omitempty"`
 	// Lost counts exposures that could not be noted for want of room. The
@@ -169,6 +174,8 @@ type Side struct {
 	Latency  []Histogram `json:"latency,omitempty"` // by Layout.Sketches
 	Tails    []Tally     `json:"tails,omitempty"`   // by Layout.Tails, at the frozen edges
 	Values   []Value     `json:"values,omitempty"`  // by Layout.Values
+	// Outputs are by Layout.Outputs.
+	Outputs []OutputCount `json:"outputs,omitempty"`
 }
 
 // Observation is one finished request, as the router saw it.
@@ -181,6 +188,9 @@ type Observation struct {
 	// Latency is the time to the whole answer; 0 leaves latency out (a request
 	// that was never answered, or one within the warm-up).
 	Latency time.Duration
+	// Outputs are what was read of the outputs; the caller may use them again when
+	// they have been observed.
+	Outputs []Reading
 }
 
 // NewStratum returns an empty stratum with room for everything in the layout.
@@ -203,7 +213,15 @@ func newSide(l *Layout) Side {
 	if len(l.Values) > 0 {
 		side.Values = make([]Value, len(l.Values))
 		for i := range side.Values {
-			side.Values[i] = newValue(l.Clustered)
+			side.Values[i] = newValue(l.Clustered || l.Values[i].Grouped)
+		}
+	}
+	if len(l.Outputs) > 0 {
+		side.Outputs = make([]OutputCount, len(l.Outputs))
+		for i := range l.Outputs {
+			for _, class := range l.Outputs[i].Classes {
+				side.Rates[class.Rate] = newTally(true)
+			}
 		}
 	}
 	if l.Clustered {
@@ -225,6 +243,9 @@ func (s *Stratum) Observe(l *Layout, o Observation) {
 	}
 	side.Rates[errorRate].add(o.Bucket, o.Error)
 	side.Rates[clientErrorRate].add(o.Bucket, o.ClientError)
+	if len(o.Outputs) > 0 {
+		s.read(l, o)
+	}
 	if o.Latency <= 0 {
 		return
 	}
@@ -292,6 +313,7 @@ func (s *Stratum) Merge(other *Stratum) {
 	if s.Edges == nil && other.Edges != nil {
 		s.Edges = append([]int32(nil), other.Edges...)
 	}
+	s.Narrow = s.Narrow || other.Narrow
 	s.mergeValues(other)
 	for i := range min(len(s.Gauges), len(other.Gauges)) {
 		if other.Gauges[i].Ratio.N() > s.Gauges[i].Ratio.N() {
@@ -302,21 +324,24 @@ func (s *Stratum) Merge(other *Stratum) {
 	s.Kept = max(s.Kept, other.Kept)
 }
 
-func (a *Side) merge(b *Side) {
-	a.Requests += b.Requests
-	a.Shielded += b.Shielded
-	a.Units.merge(&b.Units)
+func (s *Side) merge(b *Side) {
+	s.Requests += b.Requests
+	s.Shielded += b.Shielded
+	s.Units.merge(&b.Units)
 	for i := range b.Rates {
-		a.Rates[i].merge(&b.Rates[i])
+		s.Rates[i].merge(&b.Rates[i])
 	}
 	for i := range b.Latency {
-		a.Latency[i].Merge(&b.Latency[i])
+		s.Latency[i].Merge(&b.Latency[i])
 	}
 	for i := range b.Tails {
-		a.Tails[i].merge(&b.Tails[i])
+		s.Tails[i].merge(&b.Tails[i])
 	}
 	for i := range b.Values {
-		a.Values[i].merge(&b.Values[i])
+		s.Values[i].merge(&b.Values[i])
+	}
+	for i := range b.Outputs {
+		s.Outputs[i].merge(b.Outputs[i])
 	}
 }
 
@@ -337,6 +362,7 @@ func (s *Stratum) Reset() {
 		for i := range side.Values {
 			side.Values[i].reset()
 		}
+		clear(side.Outputs)
 	}
 	s.Raw = s.Raw[:0]
 	clear(s.Gauges)

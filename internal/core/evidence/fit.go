@@ -32,7 +32,7 @@ func (l *Layout) fitsSide(side *Side, scales []Scale) bool {
 	if l.Clustered {
 		tails = len(l.Tails)
 	}
-	if len(side.Rates) > len(l.Rates) || len(side.Latency) > len(l.Sketches) || len(side.Tails) > tails || len(side.Values) > len(l.Values) {
+	if len(side.Rates) > len(l.Rates) || len(side.Latency) > len(l.Sketches) || len(side.Tails) > tails || len(side.Values) > len(l.Values) || len(side.Outputs) > len(l.Outputs) {
 		return false
 	}
 	if n := len(side.Units.Level); n != 0 && n != Levels {
@@ -71,6 +71,9 @@ func (v *Value) fits(scale Scale) bool {
 	if float64(v.NonZero) > m.N || v.Capped > v.NonZero {
 		return false
 	}
+	if v.Spread != nil && len(v.Spread) != split.Buckets*len(v.Bins) {
+		return false
+	}
 	return v.Bins == nil || scale.known() && len(v.Bins) == len(scale.Edges)+1
 }
 
@@ -94,7 +97,7 @@ func (l *Layout) fitsScales(scales []Scale) bool {
 		return false
 	}
 	for i, s := range scales {
-		if !(s.Cap >= 0 && s.Cap <= MaxValue) || len(s.Edges) > max(l.Values[i].Bins-1, 0) || !ascending(s.Edges) {
+		if !(s.Cap >= 0 && s.Cap <= MaxValue) || len(s.Edges) > mostEdges(l.Values[i].Bins) || !ascending(s.Edges) {
 			return false
 		}
 	}

@@ -100,19 +100,37 @@ func capOf(nonZero []float64) float64 {
 	return nonZero[int(capQuantile*float64(len(nonZero)))]
 }
 
-// binEdges cuts values into bins of about equal frequency. Values that are the
-// same lie in the same bin, so a class is a bin of its own.
+// binEdges cuts values into bins of about equal frequency. A value as frequent as
+// a bin has one of its own, and so has all that lies below or above the values: a
+// class or a level that the baseline never had is none of those that it has.
 func binEdges(values []float64, bins int) []float64 {
 	if bins == 0 || len(values) == 0 {
 		return nil
 	}
 	slices.Sort(values)
-	edges := make([]float64, 0, bins-1)
-	for i := 1; i < bins; i++ {
-		at := values[i*len(values)/bins]
-		if at > values[0] && (len(edges) == 0 || at > edges[len(edges)-1]) {
+	edges := make([]float64, 0, mostEdges(bins))
+	add := func(at float64) {
+		if last := len(edges) - 1; at <= MaxValue && (last < 0 || at > edges[last]) {
 			edges = append(edges, at)
 		}
 	}
+	for i := range bins {
+		at := values[i*len(values)/bins]
+		first, _ := slices.BinarySearch(values, at)
+		end, _ := slices.BinarySearch(values, above(at))
+		add(at)
+		if (end-first)*bins >= len(values) {
+			add(above(at))
+		}
+	}
+	add(above(values[len(values)-1]))
 	return edges
+}
+
+// mostEdges is how many edges so many bins have at most.
+func mostEdges(bins int) int {
+	if bins == 0 {
+		return 0
+	}
+	return 2*bins + 1
 }

@@ -31,6 +31,7 @@ func (e *Evidence) SegmentStratum(l *Layout, name string, i int) *Stratum {
 	}
 	if s.Strata[i] == nil {
 		s.Strata[i] = NewStratum(l)
+		s.Strata[i].Narrow = true
 		s.Strata[i].Scales = slices.Clone(whole.Scales)
 		s.Strata[i].Edges = slices.Clone(whole.Edges)
 	}

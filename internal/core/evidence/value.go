@@ -17,6 +17,9 @@ type Series struct {
 	// Bins is how many bins of the distribution are kept, of about equal
 	// frequency at the baseline; 0 keeps none.
 	Bins int `json:"bins,omitempty"`
+	// Grouped says that observations may come in groups that resemble each other,
+	// also where units do not cluster: the values of one answer.
+	Grouped bool `json:"grouped,omitempty"`
 }
 
 // Value is what is kept of a series at one arm: the moments of the capped
@@ -27,6 +30,9 @@ type Value struct {
 	Capped  uint64        `json:"capped,omitempty"` // observations beyond the cap
 	Sums    *Sums         `json:"sums,omitempty"`
 	Bins    []uint64      `json:"bins,omitempty"` // by Scale.Edges; nil until they are known
+	// Spread are the bins of the grouped observations, one hash bucket after the
+	// other; nil where there are none.
+	Spread []uint64 `json:"spread,omitempty"`
 }
 
 // Sums are the observations of each hash bucket and their sum.
@@ -44,6 +50,9 @@ type Scale struct {
 	// all values are the same, and nil says that no bins are kept.
 	Edges []float64 `json:"edges,omitzero"`
 }
+
+// Equal reports whether two scales are the same.
+func (s Scale) Equal(o Scale) bool { return s.Cap == o.Cap && slices.Equal(s.Edges, o.Edges) }
 
 // known reports whether the scale is fixed.
 func (s *Scale) known() bool { return s.Cap > 0 }
@@ -73,7 +82,9 @@ type Raw struct {
 	Series int       `json:"series"` // index into Layout.Values
 	Arm    split.Arm `json:"arm"`
 	Bucket uint8     `json:"bucket,omitempty"`
-	Value  float64   `json:"value"`
+	// Grouped says that others of the same unit or answer may resemble it.
+	Grouped bool    `json:"grouped,omitempty"`
+	Value   float64 `json:"value"`
 }
 
 // MaxValue bounds the observations of a series, so that their squares and the
@@ -87,6 +98,7 @@ func (s *Stratum) ObserveValue(l *Layout, r Raw) bool {
 		return false
 	}
 	series := &l.Values[r.Series]
+	r.Grouped = series.Bins > 0 && (r.Grouped || l.Clustered)
 	if s.Scales == nil {
 		s.Scales = scalesOf(l)
 	}
@@ -126,13 +138,17 @@ func (s *Stratum) fold(r Raw) {
 		v.Sums.N[r.Bucket]++
 		v.Sums.Y[r.Bucket] += y
 	}
-	if scale.Edges == nil {
+	if scale.Edges == nil || s.Narrow {
 		return
 	}
+	bin := scale.bin(r.Value)
 	if v.Bins == nil {
 		v.Bins = make([]uint64, len(scale.Edges)+1)
 	}
-	v.Bins[scale.bin(r.Value)]++
+	v.Bins[bin]++
+	if r.Grouped {
+		v.spread(r.Bucket, bin, len(v.Bins))
+	}
 }
 
 // rescale takes scales over and folds what has waited for them.
@@ -169,19 +185,22 @@ func (v *Value) merge(o *Value) {
 			v.Sums.Y[i] += o.Sums.Y[i]
 		}
 	}
-	if o.Bins == nil {
-		return
+	v.Bins, v.Spread = added(v.Bins, o.Bins), added(v.Spread, o.Spread)
+}
+
+// added adds counts of the same kind, either of which may be missing.
+func added(to, more []uint64) []uint64 {
+	if to == nil {
+		return slices.Clone(more)
 	}
-	if v.Bins == nil {
-		v.Bins = make([]uint64, len(o.Bins))
+	for i := range min(len(to), len(more)) {
+		to[i] += more[i]
 	}
-	for i := range min(len(v.Bins), len(o.Bins)) {
-		v.Bins[i] += o.Bins[i]
-	}
+	return to
 }
 
 func (v *Value) reset() {
-	v.Moments, v.NonZero, v.Capped, v.Bins = stats.Moments{}, 0, 0, nil
+	v.Moments, v.NonZero, v.Capped, v.Bins, v.Spread = stats.Moments{}, 0, 0, nil, nil
 	if v.Sums != nil {
 		*v.Sums = Sums{}
 	}

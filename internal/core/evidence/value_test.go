@@ -76,8 +76,8 @@ func TestAScaleIsLearnedFromTheBaselineAlone(t *testing.T) {
 	if share := float64(at) / float64(len(nonZero)); math.Abs(share-0.99) > 0.002 {
 		t.Errorf("the cap %v lies at %.4f of the baseline's values other than zero, want 0.99", same[0].Cap, share)
 	}
-	if n := len(same[1].Edges); n != 9 {
-		t.Errorf("%d edges for 10 bins", n)
+	if n := len(same[1].Edges); n != 11 {
+		t.Errorf("%d edges for 10 bins and one on each side of them", n)
 	}
 }
 
@@ -162,8 +162,8 @@ func sameValues(t *rapid.T, a, b *Stratum) {
 		for i := range a.Sides[arm].Values {
 			v, w := &a.Sides[arm].Values[i], &b.Sides[arm].Values[i]
 			near := func(x, y float64) bool { return math.Abs(x-y) <= 1e-9*(1+math.Abs(x)) }
-			if v.Moments.N != w.Moments.N || v.NonZero != w.NonZero || v.Capped != w.Capped || !slices.Equal(v.Bins, w.Bins) {
-				t.Fatalf("%+v\n%+v", v, w)
+			if v.Moments.N != w.Moments.N || v.NonZero != w.NonZero || v.Capped != w.Capped || !slices.Equal(v.Bins, w.Bins) || !slices.Equal(v.Spread, w.Spread) {
+				t.Fatalf("%+v, bins %v\n%+v, bins %v", v.Moments, v.Bins, w.Moments, w.Bins)
 			}
 			if !near(v.Moments.Mean, w.Moments.Mean) || !near(v.Moments.M2, w.Moments.M2) {
 				t.Fatalf("moments %+v and %+v", v.Moments, w.Moments)
@@ -200,12 +200,15 @@ func TestEqualValuesShareABin(t *testing.T) {
 		values []float64
 		want   []float64
 	}{
-		"two classes":        {[]float64{1, 1, 1, 1, 2, 2}, []float64{2}},
-		"one class":          {[]float64{3, 3, 3}, []float64{}},
-		"nothing":            {nil, nil},
-		"as many as classes": {[]float64{1, 2, 3, 4}, []float64{2, 3, 4}},
+		"two classes":           {[]float64{1, 1, 1, 1, 2, 2}, []float64{1, above(1), 2, above(2)}},
+		"one class":             {[]float64{3, 3, 3}, []float64{3, above(3)}},
+		"nothing":               {nil, nil},
+		"as many as classes":    {[]float64{1, 2, 3, 4}, []float64{1, above(1), 2, above(2), 3, above(3), 4, above(4)}},
+		"a rare class":          {[]float64{1, 1, 1, 1, 1, 1, 1, 2, 3, 3}, []float64{1, above(1), 2, above(3)}},
+		"numbers":               {[]float64{1, 2, 3, 4, 5, 6, 7, 8}, []float64{1, 3, 5, 7, above(8)}},
+		"the largest there are": {[]float64{MaxValue, MaxValue}, []float64{MaxValue}},
 	} {
-		if got := binEdges(tt.values, 4); !slices.Equal(got, tt.want) {
+		if got := binEdges(slices.Clone(tt.values), 4); !slices.Equal(got, tt.want) {
 			t.Errorf("%s: edges %v, want %v", name, got, tt.want)
 		}
 	}

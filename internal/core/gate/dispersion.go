@@ -17,8 +17,8 @@ const unknownPhi = math.MaxFloat64
 // each stage by itself. A unit that moves from the baseline to the candidate as
 // the weight grows weighs on both sides of the whole, where it cancels, and on
 // one side of each stage, where it does not.
-func (g *Gate) disperse(v View, s *Sample) {
-	if !v.Layout.Clustered {
+func (g *Gate) disperse(v View, s *Sample, grouped bool) {
+	if !grouped {
 		s.Dispersion = Dispersion{Phi: g.floor(s.Strata), CeilingPhi: 1}
 		if g.Method == Ratio && g.Kind == Rate {
 			s.eachStage(func(stage, first, last int) Dispersion {

@@ -36,15 +36,39 @@ func floats(counts []uint64) []float64 {
 	return out
 }
 
+// distributions are those of the two arms in one stage, and the dispersion of
+// what they were drawn from.
+type distributions struct {
+	stats.Drift
+	phi float64
+}
+
 // drift is the distributions of one stage.
-func (s *Sample) drift(stage int) stats.Drift {
-	var sum stats.Drift
+func (s *Sample) drift(stage int) distributions {
+	out := distributions{phi: s.at(stage).Phi}
 	for _, slice := range s.of(stage) {
 		if b := slice.Bins; b != nil {
-			sum.T, sum.C = plus(sum.T, b.T), plus(sum.C, b.C)
+			out.T, out.C = plus(out.T, b.T), plus(out.C, b.C)
 		}
 	}
-	return sum
+	return out
+}
+
+// bounds are the distance and what it lies between, for as many independent
+// observations as there are in effect.
+func (d distributions) bounds(level float64) (lower, estimate, upper float64) {
+	estimate = stats.KS(d.T, d.C)
+	if !(d.phi < unknownPhi) {
+		return 0, estimate, 1
+	}
+	for _, counts := range [][]float64{d.T, d.C} {
+		for i := range counts {
+			counts[i] /= d.phi
+		}
+	}
+	d.phi = 1
+	lower, _, upper = d.Bounds(level)
+	return lower, estimate, upper
 }
 
 // plus adds bins; bins of another number are those of another scale, and are
@@ -62,13 +86,31 @@ func plus(a, b []float64) []float64 {
 	return a
 }
 
+// apart reports whether the distance is beyond a margin for sure, and together
+// whether it is within. Most of the time the estimate alone says that it is not.
+func (d distributions) apart(margin, level float64) bool {
+	if !(stats.KS(d.T, d.C) > margin) {
+		return false
+	}
+	lower, _, _ := d.bounds(level)
+	return lower > margin
+}
+
+func (d distributions) together(margin, level float64) bool {
+	if !(stats.KS(d.T, d.C) < margin) {
+		return false
+	}
+	_, _, upper := d.bounds(level)
+	return upper < margin
+}
+
 // weighDrift works out the e-values of a drift.
 func (g *Gate) weighDrift(j *Judgement, at Place, prev *Judgement) {
 	planned := at.Stages - g.From
 	level := at.Alpha * g.Share / float64(planned)
 	j.Pooled = nothing
 	j.PerStage = g.perStage(j, at, prev.margins(), func(stage int) float64 {
-		if lower, _, _ := j.Sample.drift(stage).Bounds(level); lower > g.Margin {
+		if j.Sample.drift(stage).apart(g.Margin, level) {
 			return -math.Log(level)
 		}
 		return nothing
@@ -76,15 +118,14 @@ func (g *Gate) weighDrift(j *Judgement, at Place, prev *Judgement) {
 	// The mean over the planned stages; one that has not begun has won nothing.
 	j.LogFail = stats.LogSumExp(j.PerStage) - math.Log(float64(planned))
 	j.LogPass = nothing
-	if _, _, upper := j.Sample.drift(at.Stage).Bounds(at.Alpha); upper < g.Margin {
+	if j.Sample.drift(at.Stage).together(g.Margin, at.Alpha) {
 		j.LogPass = PassAt(at.Alpha)
 	}
 }
 
 // driftBound is the distance at the current stage with its bounds.
 func (g *Gate) driftBound(j *Judgement, at Place) Bound {
-	d := j.Sample.drift(at.Stage)
-	lower, estimate, _ := d.Bounds(at.Alpha * g.Share / float64(at.Stages-g.From))
-	_, _, upper := d.Bounds(at.Alpha)
+	lower, estimate, _ := j.Sample.drift(at.Stage).bounds(at.Alpha * g.Share / float64(at.Stages-g.From))
+	_, _, upper := j.Sample.drift(at.Stage).bounds(at.Alpha)
 	return Bound{Estimate: estimate, Lower: lower, Upper: upper, Baseline: math.NaN(), Candidate: estimate}
 }

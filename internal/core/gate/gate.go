@@ -70,6 +70,9 @@ type Gate struct {
 	// Series is the index of the metric in the layout: among its rates (Kind
 	// Rate), its values (Mean, Drift) or its gauges (Gauge).
 	Series int `json:"series,omitempty"`
+	// Output is one more than the index in the layout of the output that the
+	// metric is read from; 0 for other metrics.
+	Output int `json:"output,omitempty"`
 	// PerExposure counts over all exposed requests, of which Exposures in the
 	// layout's rates has the number, and not over those that were reported.
 	PerExposure bool `json:"perExposure,omitempty"`

@@ -10,19 +10,19 @@ import (
 
 // meanSlice is one stratum of a mean: the moments of both arms. Its counts are
 // the observations and those of them that are not zero.
-func (g *Gate) meanSlice(s *evidence.Stratum) Slice {
-	t, c := g.meanArm(&s.Sides[split.Candidate]), g.meanArm(&s.Sides[split.Baseline])
+func (g *Gate) meanSlice(s *evidence.Stratum, grouped bool) Slice {
+	t, c := g.meanArm(&s.Sides[split.Candidate], grouped), g.meanArm(&s.Sides[split.Baseline], grouped)
 	return Slice{
 		Counts: stats.Stratum{NT: t.N, KT: t.NonZero, NC: c.N, KC: c.NonZero},
 		Means:  &stats.MeanStratum{T: t, C: c},
 	}
 }
 
-// meanArm is one arm of a mean. Where a unit has many observations their mean is
-// a ratio of two sums, and its variance is that between units.
-func (g *Gate) meanArm(side *evidence.Side) stats.MeanArm {
+// meanArm is one arm of a mean. Where a unit or an answer has many observations
+// their mean is a ratio of two sums, and its variance is that between units.
+func (g *Gate) meanArm(side *evidence.Side, grouped bool) stats.MeanArm {
 	v, nonZero := &side.Values[g.Series], float64(side.Values[g.Series].NonZero)
-	if v.Sums == nil {
+	if v.Sums == nil || !grouped {
 		m := v.Moments
 		if g.PerExposure {
 			m = amongAll(m, float64(side.Rates[g.Exposures].N))

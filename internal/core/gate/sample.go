@@ -115,23 +115,28 @@ func (v View) active(g *Gate, yield func(stage int, s *evidence.Stratum)) {
 // Reduce reduces the evidence to the sample of the gate.
 func (g *Gate) Reduce(v View) Sample {
 	var sample Sample
+	grouped := g.grouped(v)
 	v.active(g, func(stage int, s *evidence.Stratum) {
-		slice := g.slice(v.Layout, s)
+		slice := g.slice(v.Layout, s, grouped)
 		slice.Stage = stage
 		sample.Strata = append(sample.Strata, slice)
 	})
-	if g.Kind == Rate || g.Kind == Quantile {
-		g.disperse(v, &sample)
+	switch g.Kind {
+	case Rate, Quantile:
+		g.disperse(v, &sample, grouped)
+	case Drift:
+		g.disperseDrift(v, &sample)
+	case Mean, Gauge: // Their variance is that between buckets, or between windows.
 	}
 	return sample
 }
 
-func (g *Gate) slice(l *evidence.Layout, s *evidence.Stratum) Slice {
+func (g *Gate) slice(l *evidence.Layout, s *evidence.Stratum, grouped bool) Slice {
 	switch g.Kind {
 	case Quantile:
 		return g.quantileSlice(l, s)
 	case Mean:
-		return g.meanSlice(s)
+		return g.meanSlice(s, grouped)
 	case Gauge:
 		return g.gaugeSlice(s)
 	case Drift:

@@ -104,7 +104,7 @@ func (c compiler) stages() ([]Stage, error) {
 // gate compiles one gate and makes room for it in the layout.
 func (c compiler) gate(l *evidence.Layout, r spec.ResolvedGate) (gate.Gate, error) {
 	g := gate.Gate{
-		Name: r.Metric, Worse: stats.Up, Slope: 1, Method: gate.None,
+		Name: r.Name(), Worse: stats.Up, Slope: 1, Method: gate.None,
 		Holds: r.OnFail == spec.OnFailHold, GuardOnly: r.Require == spec.NoHarm, Info: r.Role == spec.RoleInfo,
 		From: c.stageAt(r.From),
 	}
@@ -116,6 +116,8 @@ func (c compiler) gate(l *evidence.Layout, r spec.ResolvedGate) (gate.Gate, erro
 		err = unsupported(r, "source "+string(r.Source))
 	case r.Quantile > 0:
 		err = quantile(&g, l, r)
+	case r.Output != "":
+		err = c.output(&g, l, r)
 	case r.Kind == spec.KindRate:
 		err = c.rate(&g, l, r)
 	case r.Kind == spec.KindMean && r.Outcome != "":
@@ -143,7 +145,7 @@ func (c compiler) stageAt(from spec.Weight) int {
 // rate compiles a gate on a share of requests or of reports.
 func (c compiler) rate(g *gate.Gate, l *evidence.Layout, r spec.ResolvedGate) error {
 	g.Kind, g.Outcome = gate.Rate, r.Outcome != ""
-	g.Series = series(l, r.Metric)
+	g.Series = series(l, r.Name())
 	g.Ceilings = rateCeilings(r)
 	expose(g, l, r)
 	if r.Margin == nil {
