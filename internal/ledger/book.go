@@ -84,6 +84,10 @@ func (b *book) add(batch evidence.Batch, now time.Time) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.mature(now)
+	if batch.Segment != "" {
+		b.addSegment(batch, now)
+		return true
+	}
 	s := b.stratum(int(batch.Stratum), now)
 	if batch.Delta != nil {
 		s.Merge(batch.Delta)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/zeebo/xxh3"
 
+	"github.com/belay-rollouts/belay/internal/core/assignment"
 	"github.com/belay-rollouts/belay/internal/core/evidence"
 	"github.com/belay-rollouts/belay/internal/core/split"
 	"github.com/belay-rollouts/belay/internal/core/table"
@@ -49,6 +50,8 @@ type claim struct {
 	// horizon is the age at which its exposure counts, 0 for at once.
 	horizon time.Duration
 	exposed time.Time
+	// segments are the marks of those that the exposure belongs to.
+	segments [assignment.MaxSegments]uint32
 }
 
 // Report takes a batch of outcomes. An error means that nothing of it needs to
@@ -137,7 +140,7 @@ func (r *report) take(i int, o Outcome) {
 		r.missing(b, TooLate)
 		return
 	}
-	c.stratum, c.arm, c.bucket, c.exposed = e.stratum, e.arm, split.Bucket(e.unit), e.at
+	c.stratum, c.arm, c.bucket, c.exposed, c.segments = e.stratum, e.arm, split.Bucket(e.unit), e.at, e.segments
 	if c.exposed.After(r.now) {
 		c.exposed = r.now // Clocks differ.
 	}
@@ -226,6 +229,8 @@ type place struct {
 	arm     split.Arm
 	unit    uint64
 	at      time.Time // of the exposure
+	// segments are known of a token alone.
+	segments [assignment.MaxSegments]uint32
 }
 
 // attribute finds the exposure of an outcome: by its token, or else the last of
@@ -250,7 +255,7 @@ func (l *Ledger) attribute(o Outcome) (*book, place, Missing, error) {
 	case o.Time.Sub(e.Time) > b.account.Horizon:
 		return b, place{}, TooLate, nil
 	}
-	return b, place{stratum: e.Stratum, arm: e.Arm, unit: e.Unit, at: e.Time}, "", nil
+	return b, place{stratum: e.Stratum, arm: e.Arm, unit: e.Unit, at: e.Time, segments: e.Segments}, "", nil
 }
 
 // byUnit finds the last exposure of a unit of a model at or before the

@@ -51,24 +51,32 @@ func (b *book) cohort(stratum int, exposed time.Time, horizon time.Duration, now
 // held.
 func (b *book) observe(c claim, now time.Time) {
 	l := b.account.Layout
-	raw := evidence.Raw{Series: c.series, Arm: c.arm, Bucket: c.bucket, Value: c.value}
-	if c.horizon > 0 {
-		waiting := b.cohort(int(c.stratum), c.exposed, c.horizon, now)
-		if c.rate >= 0 {
-			waiting.ObserveOutcome(l, c.rate, c.arm, c.bucket, c.value == 1)
-		}
-		if c.series >= 0 {
-			waiting.ObserveValue(l, raw)
-		}
+	if c.horizon == 0 {
+		c.observe(l, b.stratum(int(c.stratum), now))
+		b.observeSegments(c, now)
 		return
 	}
-	s := b.stratum(int(c.stratum), now)
+	waiting := b.cohort(int(c.stratum), c.exposed, c.horizon, now)
+	if c.rate >= 0 {
+		waiting.ObserveOutcome(l, c.rate, c.arm, c.bucket, c.value == 1)
+	}
+	if c.series >= 0 {
+		waiting.ObserveValue(l, c.raw())
+	}
+}
+
+// observe counts an outcome in a stratum.
+func (c *claim) observe(l *evidence.Layout, s *evidence.Stratum) {
 	if c.rate >= 0 {
 		s.ObserveOutcome(c.rate, c.arm, c.bucket, c.value == 1)
 	}
 	if c.series >= 0 {
-		s.ObserveValue(l, raw)
+		s.ObserveValue(l, c.raw())
 	}
+}
+
+func (c *claim) raw() evidence.Raw {
+	return evidence.Raw{Series: c.series, Arm: c.arm, Bucket: c.bucket, Value: c.value}
 }
 
 // learn looks for the scales of series that have none yet, whenever an eighth
