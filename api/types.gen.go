@@ -941,6 +941,24 @@ type Refusal struct {
 // `within-margin` is a pass.
 type Requirement string
 
+// Resource The windows of a resource of the servers. A window counts for both arms or for none.
+type Resource struct {
+	// CompleteAt When the last complete window ended.
+	CompleteAt time.Time `json:"completeAt,omitempty,omitzero"`
+
+	// Dropped How many others were dropped for which reason: Unreachable, NoSeries, CounterBack, NotANumber, NotPositive, WeightChanged, NotKept.
+	Dropped map[string]int64 `json:"dropped,omitempty,omitzero"`
+
+	// Gate The gate that compares it.
+	Gate string `json:"gate"`
+
+	// Missing One sentence: at which address what is missing in the last window; left out when it was complete.
+	Missing string `json:"missing,omitempty,omitzero"`
+
+	// Windows Windows in which both arms had a level.
+	Windows int64 `json:"windows"`
+}
+
 // Rollout A rollout and how it stands.
 type Rollout struct {
 	// Attempt How often this version has been tried, this time included; each attempt spends an alpha of its own.
@@ -1008,6 +1026,9 @@ type Rollout struct {
 
 	// Policy The policy that the plan came from.
 	Policy string `json:"policy"`
+
+	// Resources What became of the windows of each resource that the servers are asked for, since this server looks after the rollout. Left out where nothing is measured.
+	Resources []Resource `json:"resources,omitempty,omitzero"`
 
 	// Revision Grows by one with every stored change.
 	Revision int64 `json:"revision"`

@@ -28,6 +28,8 @@ type (
 	SampleRatio = api.SampleRatio
 	// OutcomeCounts is what was reported to a rollout.
 	OutcomeCounts = api.OutcomeCounts
+	// Resource is what became of the windows of a resource of the servers.
+	Resource = api.Resource
 	// Pause is a person's stop.
 	Pause = api.Pause
 	// Fault is a fault in the data or the traffic.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/belay-rollouts/belay/internal/adapter/embedded"
+	"github.com/belay-rollouts/belay/internal/adapter/scrape"
 	"github.com/belay-rollouts/belay/internal/adapter/sqlite"
 	"github.com/belay-rollouts/belay/internal/command"
 	"github.com/belay-rollouts/belay/internal/command/preflight"
@@ -20,8 +21,8 @@ import (
 )
 
 // wire builds every part and hands each what it needs. All adapters there are
-// are named here: sqlite keeps, embedded moves the traffic, preflight looks at
-// candidates over HTTP.
+// are named here: sqlite keeps, embedded moves the traffic, scrape reads the
+// metrics pages of servers, preflight looks at candidates over HTTP.
 func (a *App) wire(ctx context.Context) error {
 	var err error
 	if a.store, err = sqlite.Open(ctx, a.settings.Data); err != nil {
@@ -38,8 +39,13 @@ func (a *App) wire(ctx context.Context) error {
 	counted := &countedStore{Store: a.store, metrics: metrics}
 	a.ledger = ledger.New(ledger.Options{Store: counted, Target: target, Signer: signer, Log: a.log})
 	loop := &pulse{metrics: metrics, last: map[uint64]time.Time{}}
+	pages := scrape.New()
+	a.onStop("metrics pages", func(context.Context) error {
+		pages.Close()
+		return nil
+	})
 	a.controller = controller.New(controller.Options{
-		Store: counted, Target: target, Ledger: a.ledger, Log: a.log, Tick: a.settings.Tick,
+		Store: counted, Target: target, Ledger: a.ledger, Metrics: pages, Sampled: metrics.Sampled, Log: a.log, Tick: a.settings.Tick,
 		Changed: func(c controller.Change) {
 			loop.beat(c)
 			hub.Changed(c)

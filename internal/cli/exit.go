@@ -36,7 +36,7 @@ const statusHelp = `Exit status:
 
 // faults are the reasons that stand for a fault in the data or the traffic.
 var faults = map[string]bool{
-	"SampleRatioMismatch": true, "NoTraffic": true, "CandidateSilent": true, "NotAtWeight": true,
+	"SampleRatioMismatch": true, "NoTraffic": true, "CandidateSilent": true, "NotAtWeight": true, "SourceDown": true,
 	"NoData": true, "FaultLasted": true, "CandidateNotReady": true,
 }
 

@@ -54,7 +54,8 @@ func runningSentence(live *controller.Live) string {
 		return fmt.Sprintf("%s as soon as %s has its samples; the stage extends itself until then.", target(live), d.Gate)
 	case rollout.ReasonVerdictMissing:
 		return verdictSentence(live)
-	case rollout.ReasonNotAtWeight, rollout.ReasonSampleRatio, rollout.ReasonNoTraffic, rollout.ReasonCandidateSilent:
+	case rollout.ReasonNotAtWeight, rollout.ReasonSampleRatio, rollout.ReasonNoTraffic, rollout.ReasonCandidateSilent,
+		rollout.ReasonSourceDown:
 		return faultSentence(live, byHand)
 	case rollout.ReasonGateFailed, rollout.ReasonCeilingBroken, rollout.ReasonUndecided, rollout.ReasonFaultLasted, rollout.ReasonTooManyStrata:
 		return strings.ToUpper(byHand[:1]) + byHand[1:] + "."

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/belay-rollouts/belay/internal/core/gate"
+	"github.com/belay-rollouts/belay/internal/core/query"
 	"github.com/belay-rollouts/belay/internal/core/spec"
 	"github.com/belay-rollouts/belay/internal/core/stats"
 	"github.com/belay-rollouts/belay/internal/ledger"
@@ -30,6 +31,8 @@ type Status struct {
 	Exposure    Exposure            `json:"exposure"`
 	SampleRatio SampleRatio         `json:"sampleRatio"`
 	Outcomes    ledger.Counters     `json:"outcomes"`
+	// Resources are in the order of the plan; none where nothing is measured.
+	Resources []ResourceStatus `json:"resources,omitempty"`
 	// EvidenceAge is how long ago the data plane was last heard.
 	EvidenceAge time.Duration `json:"evidenceAge"`
 	// Next says in one sentence what happens next, and when at the earliest.
@@ -102,6 +105,19 @@ type SampleRatio struct {
 	LogE      float64 `json:"logE"` // the largest of any stage
 	Threshold float64 `json:"threshold"`
 	Mismatch  bool    `json:"mismatch"`
+}
+
+// ResourceStatus is what became of the windows of one resource since the server
+// began to look after the rollout.
+type ResourceStatus struct {
+	Gate string `json:"gate"`
+	// Windows were complete; Dropped were not, by reason.
+	Windows uint64                   `json:"windows"`
+	Dropped map[query.Missing]uint64 `json:"dropped,omitempty"`
+	// Complete is when the last complete window ended, and Missing what has been
+	// missing since, and at which address.
+	Complete time.Time `json:"complete,omitzero"`
+	Missing  string    `json:"missing,omitempty"`
 }
 
 // Event is a change of a rollout.

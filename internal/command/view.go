@@ -117,7 +117,7 @@ func (s *Service) status(live *controller.Live, bounds bool) Status {
 	out := Status{
 		Record: rec, Attempt: plan.Attempt, Unguarded: plan.Unguarded(state.Stage), Stage: stageStatus(live),
 		Traffic: live.Traffic, Exposure: s.exposure(live, ev), Outcomes: s.ledger.Counters(rec.ID),
-		Next: next(live), Trouble: live.Trouble,
+		Resources: resources(live), Next: next(live), Trouble: live.Trouble,
 	}
 	out.Record.Salt = 0
 	if heard := s.ledger.Heard(); !heard.IsZero() && !state.Phase.Final() {
@@ -135,6 +135,14 @@ func (s *Service) status(live *controller.Live, bounds bool) Status {
 	out.Segments = segments(live, ev, bounds)
 	out.SampleRatio.LogE, out.SampleRatio.Threshold = judge.SampleRatio(plan, *state, ev)
 	out.SampleRatio.Mismatch = out.SampleRatio.LogE >= out.SampleRatio.Threshold
+	return out
+}
+
+func resources(live *controller.Live) []ResourceStatus {
+	out := make([]ResourceStatus, len(live.Resources))
+	for i, s := range live.Resources {
+		out[i] = ResourceStatus{Gate: s.Gauge, Windows: s.Windows, Dropped: s.Dropped, Complete: s.Complete, Missing: s.Missing}
+	}
 	return out
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/belay-rollouts/belay/internal/core/query"
 	"github.com/belay-rollouts/belay/internal/core/rollout"
 	"github.com/belay-rollouts/belay/internal/ledger"
 	"github.com/belay-rollouts/belay/internal/store"
@@ -21,6 +22,7 @@ type Metrics struct {
 	registry    *prometheus.Registry
 	decisions   *prometheus.CounterVec
 	outcome     *prometheus.CounterVec
+	windows     *prometheus.CounterVec
 	tick        prometheus.Histogram
 	stores      *prometheus.HistogramVec
 	storeErrors *prometheus.CounterVec
@@ -37,6 +39,9 @@ func NewMetrics() *Metrics {
 		}, []string{"kind", "reason"}),
 		outcome: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "belay_outcomes_total", Help: "Outcomes that were reported, by what was made of them.",
+		}, []string{"result"}),
+		windows: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "belay_resource_windows_total", Help: "Windows of resources of the servers, by what became of them: complete, or why they were dropped.",
 		}, []string{"result"}),
 		tick: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "belay_tick_interval_seconds", Help: "Time between two looks at the same rollout: the tick, unless the loop falls behind.",
@@ -58,7 +63,7 @@ func NewMetrics() *Metrics {
 		}, []string{"route"}),
 	}
 	m.registry.MustRegister(
-		m.decisions, m.outcome, m.tick, m.stores, m.storeErrors, m.requests, m.seconds,
+		m.decisions, m.outcome, m.windows, m.tick, m.stores, m.storeErrors, m.requests, m.seconds,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	for _, operation := range []string{"create", "commit", "flush", "intend"} {
@@ -66,6 +71,9 @@ func NewMetrics() *Metrics {
 	}
 	for _, result := range []string{"accepted", "repeated", "unattributed", "refused"} {
 		m.outcome.WithLabelValues(result)
+	}
+	for _, why := range []query.Missing{"", query.Unreachable, query.NoSeries} {
+		m.windows.WithLabelValues(windowResult(why))
 	}
 	return m
 }
@@ -89,6 +97,16 @@ func (m *Metrics) Stored(operation string, took time.Duration, failed bool) {
 	if failed {
 		m.storeErrors.WithLabelValues(operation).Inc()
 	}
+}
+
+// Sampled counts one window of a resource: complete, or dropped for a reason.
+func (m *Metrics) Sampled(why query.Missing) { m.windows.WithLabelValues(windowResult(why)).Inc() }
+
+func windowResult(why query.Missing) string {
+	if why == "" {
+		return "complete"
+	}
+	return string(why)
 }
 
 func (m *Metrics) outcomes(r ledger.Result) {

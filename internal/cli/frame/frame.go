@@ -125,6 +125,11 @@ func (f Frame) alarms(r *client.Rollout) []string {
 	if x := r.Fault; x != nil && !final {
 		add(f.Paint.Alarm, "FAULT", x.Reason+" since "+Clock(x.Since, f.Now))
 	}
+	for _, x := range r.Resources {
+		if x.Missing != "" && !final {
+			add(f.Paint.wait, "NOT MEASURED", x.Gate+": "+x.Missing)
+		}
+	}
 	if x := r.SampleRatio; x != nil && x.Mismatch && !final {
 		add(f.Paint.Alarm, "SAMPLE RATIO", "the arms do not get the shares that were asked for: no comparison can be trusted")
 	}

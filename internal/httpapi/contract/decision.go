@@ -65,7 +65,8 @@ func checkOf(r rollout.Reason) api.Check {
 		return checkPerson
 	case rollout.ReasonGateFailed, rollout.ReasonCeilingBroken, rollout.ReasonCutOff, rollout.ReasonCandidateDead:
 		return checkHarm
-	case rollout.ReasonNotAtWeight, rollout.ReasonSampleRatio, rollout.ReasonNoTraffic, rollout.ReasonCandidateSilent, rollout.ReasonFaultLasted:
+	case rollout.ReasonNotAtWeight, rollout.ReasonSampleRatio, rollout.ReasonNoTraffic, rollout.ReasonCandidateSilent,
+		rollout.ReasonSourceDown, rollout.ReasonFaultLasted:
 		return checkFaults
 	case rollout.ReasonPaused:
 		return checkPaused

@@ -34,6 +34,7 @@ func Rollout(st *command.Status) api.Rollout {
 		Unguarded: st.Unguarded, Stage: stageOf(st), Ladder: ladderOf(plan),
 		Gates: gatesOf(st), Segments: segmentsOf(st), Traffic: trafficOf(&st.Traffic),
 		Exposure: exposureOf(st.Exposure), SampleRatio: sampleRatioOf(st.SampleRatio), Outcomes: outcomesOf(st.Outcomes),
+		Resources:          resourcesOf(st.Resources),
 		EvidenceAgeSeconds: st.EvidenceAge.Seconds(), Next: st.Next, Trouble: st.Trouble,
 		Failed: state.Failed, Waived: state.Waived, Last: headOf(rec.Last), Ending: endingOf(rec.Ending),
 	}
@@ -100,6 +101,21 @@ func exposureOf(e command.Exposure) api.Exposure {
 
 func sampleRatioOf(r command.SampleRatio) *api.SampleRatio {
 	return &api.SampleRatio{LogE: logOf(r.LogE), Threshold: logOf(r.Threshold), Mismatch: r.Mismatch}
+}
+
+func resourcesOf(list []command.ResourceStatus) []api.Resource {
+	var out []api.Resource
+	for _, r := range list {
+		one := api.Resource{Gate: r.Gate, Windows: count(r.Windows), CompleteAt: utc(r.Complete), Missing: r.Missing}
+		for why, n := range r.Dropped {
+			if one.Dropped == nil {
+				one.Dropped = map[string]int64{}
+			}
+			one.Dropped[string(why)] = count(n)
+		}
+		out = append(out, one)
+	}
+	return out
 }
 
 func outcomesOf(c ledger.Counters) *api.OutcomeCounts {
