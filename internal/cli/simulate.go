@@ -25,6 +25,7 @@ type simulating struct {
 	world     string
 	rate      string
 	list      bool
+	schema    bool
 	simulate.Options
 }
 
@@ -43,8 +44,12 @@ func newSimulate(s *session) *cobra.Command {
 			"  belay simulate -f fraud.yaml --world friday.yaml --scenario all --rate 20/s -o json",
 		Args: takes(0, 0, "its files with -f"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if a.list {
+			switch {
+			case a.list:
 				return s.listScenarios()
+			case a.schema:
+				_, err := s.out.Write(scenario.Schema())
+				return err
 			}
 			return s.simulate(cmd.Context(), a)
 		},
@@ -61,6 +66,7 @@ func newSimulate(s *session) *cobra.Command {
 	f.DurationVar(&a.Every, "every", 0, "`time` between two looks at the evidence (default 1s, up to 1m while nothing new happens)")
 	f.DurationVar(&a.Limit, "limit", 0, "virtual `time` after which a rollout is given up (default: when its stages have used up theirs)")
 	f.BoolVar(&a.list, "list", false, "list the scenarios that are built in")
+	f.BoolVar(&a.schema, "schema", false, "print the JSON Schema of scenarios")
 	_ = cmd.RegisterFlagCompletionFunc("scenario", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return append(scenario.Names(), "all"), cobra.ShellCompDirectiveDefault
 	}) // Fails only for flags that are not there.
