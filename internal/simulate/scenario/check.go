@@ -45,6 +45,9 @@ func (s Scenario) numbers() []mistake {
 // mistakes are what the bounds of single values do not tell.
 func (s Scenario) mistakes() []mistake {
 	c := &checker{Scenario: s}
+	if l := s.Baseline.Latency; l.Slow+l.Heavy > 1 {
+		c.report("spec.baseline.latency", "write shares that add up to 100% at most", "slow and heavy are more than all requests together")
+	}
 	c.outcomes()
 	c.scores()
 	for i := range s.Effects {

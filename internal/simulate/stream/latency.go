@@ -3,7 +3,6 @@ package stream
 import (
 	"math"
 	"math/rand/v2"
-	"slices"
 
 	"github.com/belay-rollouts/belay/internal/simulate/scenario"
 )
@@ -70,18 +69,37 @@ func (d delay) at(p *profile) float64 {
 // above is the latency above which a share of requests lies.
 func (l *latencies) above(share float64) float64 { return l.thresholds[share] }
 
-// quantile is the latency above which a share of requests lies, of many drawn with
-// a seed of its own.
+// quantile is the latency above which a share of requests lies.
 func (l *latencies) quantile(share float64) float64 {
 	if !l.mixed {
 		return l.median + l.Sigma*math.Sqrt2*math.Erfinv(1-2*share)
 	}
-	const n = 200_000
-	r := rand.New(rand.NewPCG(1, 0x6c6174656e637904))
-	all := make([]float64, n)
-	for i := range all {
-		all[i] = l.draw(r).ln
+	lo, hi := l.median-40*l.Sigma-math.Abs(l.slower), l.median+40*l.Sigma+math.Abs(l.slower)+700/l.HeavyIndex
+	for range 100 {
+		if mid := (lo + hi) / 2; l.beyond(mid) > share {
+			lo = mid
+		} else {
+			hi = mid
+		}
 	}
-	slices.Sort(all)
-	return all[min(int((1-share)*n), n-1)]
+	return hi
 }
+
+// narrow is how many times wider than the Pareto factor the body is, as logarithms,
+// when that factor no longer shows.
+const narrow = 20
+
+// beyond is the share of requests whose latency lies above.
+func (l *latencies) beyond(ln float64) float64 {
+	z := (ln - l.median) / l.Sigma
+	body := upper(z)
+	tail := body
+	// A normal plus an exponential variable; in logarithms the Pareto factor is one.
+	if w := l.HeavyIndex * l.Sigma; w < narrow {
+		tail += math.Exp(w*w/2-w*z) * upper(w-z)
+	}
+	return (1-l.Slow-l.Heavy)*body + l.Slow*upper(z-l.slower/l.Sigma) + l.Heavy*min(tail, 1)
+}
+
+// upper is the share of a standard normal variable that lies above.
+func upper(z float64) float64 { return 0.5 * math.Erfc(z/math.Sqrt2) }

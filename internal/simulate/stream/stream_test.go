@@ -376,14 +376,31 @@ func fano(counts []float64) float64 {
 	return (squares/n - sum*sum/n/n) / (sum / n)
 }
 
-func TestMixedLatenciesHaveTheirQuantile(t *testing.T) {
+func TestMixedLatenciesHaveTheirQuantiles(t *testing.T) {
 	t.Parallel()
-	s := world(2000)
-	s.Baseline.Latency = scenario.Latency{Slow: 0.03, SlowTimes: 6, Heavy: 0.02, HeavyIndex: 1.5}
-	both := seen(s.Filled(), Options{Seed: 3}, 0, 50, 5000)
-	n := both[0].n + both[1].n
-	if slow := (both[0].slow + both[1].slow) / n; math.Abs(slow-0.01) > 0.002 {
-		t.Errorf("%v of all requests lie beyond the 99th percentile", slow)
+	for name, latency := range map[string]scenario.Latency{
+		"slow":             {Slow: 0.03, SlowTimes: 6},
+		"faster":           {Slow: 0.3, SlowTimes: 0.2},
+		"heavy":            {Heavy: 0.02, HeavyIndex: 1.5},
+		"both":             {Slow: 0.03, SlowTimes: 6, Heavy: 0.02, HeavyIndex: 1.5},
+		"all of it":        {Heavy: 1, HeavyIndex: 3},
+		"hardly heavy":     {Heavy: 0.5, HeavyIndex: 90},
+		"a wide body":      {Sigma: 3, Heavy: 0.2},
+		"very heavy":       {Heavy: 0.1, HeavyIndex: 0.2},
+		"next to constant": {Sigma: 0.001, Slow: 0.02},
+	} {
+		s := world(1)
+		s.Baseline.Latency = latency
+		l := newLatencies(s.Filled())
+		r := rand.New(rand.NewPCG(1, 2))
+		const n = 100_000
+		for _, share := range []float64{0.5, 0.1, 0.01} {
+			at, above := l.quantile(share), 0.0
+			for range n {
+				above += one(l.draw(r).ln > at)
+			}
+			near(t, name, above, n, share)
+		}
 	}
 }
 
