@@ -29,7 +29,7 @@ func everything(clustered bool) (*evidence.Layout, *evidence.Evidence) {
 	for i := range 1500 {
 		s.Observe(&l, evidence.Observation{Arm: split.Arm(i % 2), Bucket: uint8(i), Latency: time.Millisecond})
 		s.ObserveValue(&l, evidence.Raw{Series: 0, Arm: split.Arm(i % 2), Bucket: uint8(i), Value: float64(i % 5)})
-		s.ObserveValue(&l, evidence.Raw{Series: 1, Arm: split.Baseline, Value: 1}) // The only class: a single bin.
+		s.ObserveValue(&l, evidence.Raw{Series: 1, Arm: split.Baseline, Value: 1}) // The only class.
 		s.Gauges[0].Add(2, 1)
 	}
 	ev.Learn(&l)
@@ -69,9 +69,8 @@ func TestEvidenceIsKeptAsTheJSONOfItself(t *testing.T) {
 	}
 }
 
-// The single bin of a metric that always shows the same counts on after a
-// restart.
-func TestASingleBinIsKept(t *testing.T) {
+// The bin of a metric that always shows the same counts on after a restart.
+func TestTheBinOfASingleClassIsKept(t *testing.T) {
 	t.Parallel()
 	l, ev := everything(true)
 	packed, err := Encode(l, ev)
@@ -83,9 +82,9 @@ func TestASingleBinIsKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := back.Strata[1]
-	before := s.Sides[split.Baseline].Values[1].Bins[0]
+	before := s.Sides[split.Baseline].Values[1].Bins[1]
 	s.ObserveValue(l, evidence.Raw{Series: 1, Arm: split.Baseline, Value: 1})
-	if after := s.Sides[split.Baseline].Values[1].Bins[0]; after != before+1 {
+	if after := s.Sides[split.Baseline].Values[1].Bins[1]; before != 1500 || after != before+1 {
 		t.Errorf("%d in the bin after %d and one more", after, before)
 	}
 }

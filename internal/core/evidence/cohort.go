@@ -206,7 +206,7 @@ func (l *Layout) FitsCohort(c *Cohort) bool {
 		return false
 	}
 	for arm := range c.Delta.Sides {
-		if side := &c.Delta.Sides[arm]; len(side.Latency) > 0 || len(side.Tails) > 0 {
+		if side := &c.Delta.Sides[arm]; len(side.Latency) > 0 || len(side.Tails) > 0 || len(side.Outputs) > 0 {
 			return false
 		}
 	}

@@ -187,6 +187,7 @@ func TestAScaleIsLearnedFromWhatWaits(t *testing.T) {
 func TestACohortCanBeReadBack(t *testing.T) {
 	t.Parallel()
 	l, bought, _, revenue := aged(true)
+	l.Outputs = []Output{{Name: "output:score", Value: NoSeries}}
 	e := &Evidence{}
 	c := e.Cohort(&l, 0, Until(monday, day))
 	c.ObserveOutcome(&l, bought, split.Baseline, 9, true)
@@ -211,6 +212,7 @@ func TestACohortCanBeReadBack(t *testing.T) {
 		"of nothing":             func(c *Cohort) { c.Delta = nil },
 		"with latencies":         func(c *Cohort) { c.Delta.Sides[0].Latency = make([]Histogram, 1) },
 		"with a series too many": func(c *Cohort) { c.Delta.Sides[1].Rates = make([]Tally, 9) },
+		"with outputs":           func(c *Cohort) { c.Delta.Sides[0].Outputs = make([]OutputCount, 1) },
 		"with edges":             func(c *Cohort) { c.Delta.Edges = []int32{} },
 	} {
 		bad := e.Cohorts[0].Clone(&l)
