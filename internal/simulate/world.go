@@ -153,11 +153,13 @@ func NewWorld(p rollout.Plan, s scenario.Scenario) (*World, error) {
 		}
 		w.bind(v.Name, sink{value: true, series: uint8(i), horizon: p.Layout.Horizons[v.Name].Seconds(), successes: w.perExposure(v.Name)}) //nolint:gosec // As above.
 	}
+	w.follow()
 	for i, name := range p.Layout.Gauges {
 		if at := gaugeOf(&s, name); at >= 0 {
 			w.gauges = append(w.gauges, gauge{i, s.Baseline.Gauges[at]})
 		}
 	}
+	w.Notes = append(w.Notes, w.unseen()...)
 	return w, nil
 }
 

@@ -204,3 +204,24 @@ func TestScenariosSuitTheGates(t *testing.T) {
 		}
 	}
 }
+
+func TestHarmThatNoGateLooksAtIsCountedAndNoted(t *testing.T) {
+	t.Parallel()
+	s := builtin(t, "no-change")
+	s.Effects = []scenario.Effect{
+		{Conversion: scenario.Change{Relative: -0.5}, ClientErrors: scenario.Times(2), Scores: 1, Gauges: scenario.Times(2)},
+		{Arm: scenario.Both, Quality: scenario.Plus(-0.1)},
+	}
+	w := prepared(t, resolved(t, "own", withGates(`{metric: error_rate, maxIncrease: 100%}`)), s)
+	want := "scenario no-change worsens client_error_rate, scores, resources, outcome:conversion and outcome:revenue, which no gate looks at"
+	if len(w.Notes) != 1 || w.Notes[0] != want {
+		t.Errorf("%q\nwant %q", w.Notes, want)
+	}
+	r := played(t, w, Options{Reps: 2, Limit: 10 * time.Minute})
+	if share := r.Worse.P50 / r.Exposed.P50; share < 0.03 || share > 0.07 || r.Harmed != r.Worse {
+		t.Errorf("%v of the exposed requests came to a worse outcome: %+v", share, r.Worse)
+	}
+	if notes := prepared(t, resolved(t, "quick", quickPolicy), builtin(t, "improvement")).Notes; notes != nil {
+		t.Errorf("%q", notes)
+	}
+}

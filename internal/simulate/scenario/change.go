@@ -23,6 +23,12 @@ func Plus(add float64) Change { return Change{Add: add} }
 // None reports whether nothing is changed.
 func (c Change) None() bool { return c == Change{} }
 
+// Raises reports whether a share becomes larger.
+func (c Change) Raises() bool { return c.Apply(0.5, 1) > 0.5 }
+
+// Lowers reports whether a share becomes smaller.
+func (c Change) Lowers() bool { return c.Apply(0.5, 1) < 0.5 }
+
 // Apply changes a number with a strength between 0 (not at all) and 1. In
 // between, factors grow geometrically, so that an effect and its reverse are
 // alike on their way.

@@ -212,3 +212,27 @@ type When struct {
 	// is felt.
 	Night float64
 }
+
+// rare is the rate of success below which an outcome is a conversion, and from
+// which on it is a quality.
+const rare = 0.5
+
+// Rare reports whether less than half of the reports are successes, so that the
+// outcome is a conversion.
+func (o *Outcome) Rare() bool { return o.Rate < rare }
+
+// Worsens reports whether the effect lowers the rate or the worth of an outcome.
+func (e *Effect) Worsens(o *Outcome) bool {
+	for i := range e.Outcomes {
+		if one := &e.Outcomes[i]; one.Name == o.Name && (one.Rate.Lowers() || one.Mean.Lowers()) {
+			return true
+		}
+	}
+	switch {
+	case o.Mean > 0 && e.Revenue.Lowers():
+		return true
+	case o.Rare():
+		return e.Conversion.Lowers()
+	}
+	return e.Quality.Lowers()
+}

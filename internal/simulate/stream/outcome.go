@@ -15,10 +15,6 @@ type outcome struct {
 	late  float64 // median of the delay in seconds, where it is lognormal
 }
 
-// rare is the rate of success below which an outcome is a conversion, and above
-// which it is a quality.
-const rare = 0.5
-
 func newOutcome(o scenario.Outcome) outcome {
 	out := outcome{Outcome: o, worth: 1}
 	if o.Mean > 0 {
@@ -30,7 +26,7 @@ func newOutcome(o scenario.Outcome) outcome {
 
 // effect puts an effect on top of the course of the outcome.
 func (o *outcome) effect(c *course, e *scenario.Effect, s float64) {
-	if o.Rate < rare {
+	if o.Rare() {
 		c.rate = e.Conversion.Apply(c.rate, s)
 	} else {
 		c.rate = e.Quality.Apply(c.rate, s)
