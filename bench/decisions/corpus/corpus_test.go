@@ -98,6 +98,9 @@ func TestHarmIsBeyondTheMarginAndNothingElseIs(t *testing.T) {
 		for hour := range 24 {
 			harm += w.HarmAt(60*hour, 1).All()
 		}
+		if c.Class == Reported {
+			continue // What comes in bursts at one arm does harm at times.
+		}
 		if got, want := harm > 0, c.Class == Harm || c.Class == AtMargin; got != want {
 			t.Errorf("%s (%s): harm %v", c.Name, c.Class, harm)
 		}

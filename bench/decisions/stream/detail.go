@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"math"
 	"math/rand/v2"
 	"slices"
 
@@ -35,8 +36,9 @@ func (w *World) detailOf(c *crowd) *detail {
 // Counts are numbers by bucket of dispersion.
 type Counts [split.Buckets]uint64
 
-// Splitter splits the totals of a minute by bucket. It draws from a chance of its
-// own, so that whoever does not ask sees the same totals.
+// Splitter splits totals by bucket, as the units of an arm differ in a minute. It
+// draws from a chance of its own, so that whoever does not ask sees the same
+// totals.
 type Splitter struct {
 	m *Minute
 	r *rand.Rand
@@ -48,8 +50,8 @@ func (m *Minute) Split() *Splitter {
 	return &Splitter{m: m, r: before.random(2)}
 }
 
-// Requests splits an arm's requests and its errors.
-func (s *Splitter) Requests(arm split.Arm) (n, errors Counts) {
+// Requests splits a number of an arm's requests, of which some failed.
+func (s *Splitter) Requests(arm split.Arm, requests, failed uint64) (n, errors Counts) {
 	w, c := s.m.stream.world, s.m.stream.crowd(arm)
 	d := w.detailOf(c)
 	var bad, good [split.Buckets]float64
@@ -57,9 +59,8 @@ func (s *Splitter) Requests(arm split.Arm) (n, errors Counts) {
 		bad[i] = w.errors(part, &s.m.condition.arms[arm])
 		good[i] = max(part.total()-bad[i], 0)
 	}
-	served := &s.m.Arms[arm]
-	errors = s.spread(served.Errors, bad[:])
-	n = s.spread(served.Requests-served.Errors, good[:])
+	errors = s.spread(failed, bad[:])
+	n = s.spread(requests-failed, good[:])
 	for i := range n {
 		n[i] += errors[i]
 	}
@@ -100,7 +101,8 @@ func (s *shape) above(at int) float64 {
 	return s.cumulated[min(at, len(s.tail))]
 }
 
-// Reports splits reports and their successes.
+// Reports splits reports and their successes, of the stratum, the arm and the
+// outcome of the given ones.
 func (s *Splitter) Reports(of *Reports) (n, successes Counts) {
 	w, c := s.m.stream.world, s.m.stream.crowdOf(of.Stratum, of.Arm)
 	d := w.detailOf(c)
@@ -158,15 +160,12 @@ type arrival struct {
 	sample uint8
 }
 
-// Arrivals draws when the units of an arm first come in the stratum that is to
-// begin at a weight.
-func (s *Stream) Arrivals(arm split.Arm, weight float64) *Arrivals {
-	from := span{0, weight}
-	if arm == split.Baseline {
-		from = span{weight, 1}
-	}
-	r := rand.New(rand.NewPCG(mixed(s.world.seed, 3+uint64(arm)), mixed(uint64(s.minute), 7)))
-	users := s.world.crowd(from).users
+// Arrivals draws when the units of an arm first come in the stratum that begins
+// with the minute.
+func (m *Minute) Arrivals(arm split.Arm) *Arrivals {
+	w := m.stream.world
+	r := rand.New(rand.NewPCG(mixed(w.seed, 3+uint64(arm)), mixed(uint64(m.Start), math.Float64bits(m.Weight))))
+	users := m.stream.crowd(arm).users
 	a := &Arrivals{at: make([]arrival, len(users))}
 	for i := range users {
 		a.at[i] = arrival{r.ExpFloat64() / users[i].act, users[i].sample}
@@ -190,5 +189,41 @@ func (a *Arrivals) Add(to *evidence.Units, requests float64) {
 	}
 }
 
-// Passed is how many requests were expected in the running stratum so far.
-func (s *Stream) Passed() float64 { return s.strata[len(s.strata)-1].requests }
+// Passed is how many requests were expected in the stratum up to the end of the
+// minute, of both arms.
+func (m *Minute) Passed() float64 { return m.stream.strata[m.Stratum].requests }
+
+// Scores spreads an arm's scores, the first of the scenario, over bins with edges
+// that are given.
+func (s *Splitter) Scores(arm split.Arm, n uint64, edges []float64) []uint64 {
+	score := &s.m.stream.world.model.Baseline.Scores[0]
+	mean := score.Mean + s.m.condition.arms[arm][1].scores*score.Deviation
+	out, left := make([]uint64, len(edges)+1), 1.0
+	for i, edge := range edges {
+		above := upper((edge - mean) / score.Deviation)
+		out[i] = binomial(s.r, n, min(max((left-above)/left, 0), 1))
+		n -= out[i]
+		if left = above; left <= 0 {
+			break
+		}
+	}
+	out[len(edges)] += n
+	return out
+}
+
+// Score draws one score of an arm.
+func (s *Splitter) Score(arm split.Arm) float64 {
+	score := &s.m.stream.world.model.Baseline.Scores[0]
+	return score.Mean + score.Deviation*(s.r.NormFloat64()+s.m.condition.arms[arm][1].scores)
+}
+
+// Gap draws how many requests of the baseline have come since the candidate's
+// last, when the candidate has had some in the minute.
+func (s *Splitter) Gap() uint64 {
+	return uint64(s.r.ExpFloat64() * (1 - s.m.Weight) / s.m.Weight)
+}
+
+// Shuffle puts numbers into an order of chance.
+func (s *Splitter) Shuffle(v []float64) {
+	s.r.Shuffle(len(v), func(i, j int) { v[i], v[j] = v[j], v[i] })
+}

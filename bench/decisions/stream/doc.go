@@ -14,6 +14,6 @@
 //
 // What is simplified: effects and the daily cycle stand still within a minute and
 // move latencies by whole buckets of 1 %; reports are drawn apart from the
-// requests that they are about; a lognormal worth takes a thousand values. The
+// requests that they are about; a lognormal worth takes 128 values. The
 // package draws no verdicts, and asks no clock.
 package stream

@@ -1,6 +1,11 @@
 package stream
 
-import "github.com/belay-rollouts/belay/internal/core/split"
+import (
+	"math"
+	"slices"
+
+	"github.com/belay-rollouts/belay/internal/core/split"
+)
 
 // Harm is how many of the candidate's requests are expected to have gone worse
 // than they would have at the baseline at the same time.
@@ -48,4 +53,81 @@ func (w *World) HarmAt(minute int, weight float64) Harm {
 func (w *World) Expected(minute int) float64 {
 	at := w.condition(minute, 0)
 	return at.rate
+}
+
+// Victims counts the users whom the candidate harmed, in worlds with users.
+type Victims struct {
+	world *World
+	// levels are what users below a weight were exposed to, in the order in which
+	// the weights came.
+	levels []exposure
+}
+
+// exposure is what all users below a weight came to, per share of the requests:
+// failures in proportion to a user's own factor, and other harm, by segment.
+type exposure struct {
+	weight        float64
+	failed, other [segments]float64
+}
+
+// NewVictims starts to count. It counts nothing where there are no users.
+func (w *World) NewVictims() *Victims { return &Victims{world: w} }
+
+// Add adds a minute.
+func (v *Victims) Add(m *Minute) { v.add(&m.condition, m.Weight) }
+
+// AddAt adds a minute with a candidate of some weight.
+func (v *Victims) AddAt(minute int, weight float64) {
+	at := v.world.condition(minute, weight)
+	v.add(&at, weight)
+}
+
+func (v *Victims) add(at *condition, weight float64) {
+	if v.world.people == nil || weight <= 0 {
+		return
+	}
+	n := len(v.levels)
+	if n == 0 || v.levels[n-1].weight != weight {
+		v.levels = append(v.levels, exposure{weight: weight})
+		n++
+	}
+	e := &v.levels[n-1]
+	for s := range segments {
+		own, usual := &at.arms[split.Candidate][s], &at.arms[split.Baseline][s]
+		e.failed[s] += at.rate * max(own.fails(1)-usual.fails(1), 0)
+		if own.tuning != usual.tuning {
+			e.other[s] += at.rate * max(v.world.model.lat.at(own.tuning).slow-v.world.model.lat.at(usual.tuning).slow, 0)
+		}
+		for i, o := range v.world.model.Baseline.Outcomes {
+			e.other[s] += at.rate * o.Reported * max(usual.outcomes[i].rate-own.outcomes[i].rate, 0)
+		}
+	}
+}
+
+// Expected is how many users are expected to have been harmed at least once.
+func (v *Victims) Expected() float64 {
+	if v.world.people == nil {
+		return 0
+	}
+	var sum float64
+	for i := range v.world.people.users {
+		u := &v.world.people.users[i]
+		var failed, other float64
+		for k := range v.levels {
+			if e := &v.levels[k]; u.place < e.weight {
+				failed += e.failed[u.segment]
+				other += e.other[u.segment]
+			}
+		}
+		if u.odd { // They fail whatever the version.
+			failed = 0
+		}
+		sum -= math.Expm1(-u.act * (failed*u.fails + other))
+	}
+	return sum
+}
+
+// Fork returns a copy that goes on by itself.
+func (v *Victims) Fork() *Victims {
+	return &Victims{world: v.world, levels: slices.Clone(v.levels)}
 }

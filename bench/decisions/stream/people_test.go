@@ -46,7 +46,7 @@ func TestTheSplitAddsUp(t *testing.T) {
 		split2 := m.Split()
 		for arm := range split.Arms {
 			served := &m.Arms[arm]
-			n, errors := split2.Requests(arm)
+			n, errors := split2.Requests(arm, served.Requests, served.Errors)
 			if sum(n) != served.Requests || sum(errors) != served.Errors {
 				t.Errorf("%v: %d requests and %d errors, want %d and %d", arm, sum(n), sum(errors), served.Requests, served.Errors)
 			}
@@ -82,7 +82,8 @@ func TestBucketsHaveTheRequestsOfTheirUsers(t *testing.T) {
 	var n, errors [split.Buckets]float64
 	const minutes = 200
 	for range minutes {
-		a, b := s.Next(0.5).Split().Requests(split.Candidate)
+		m := s.Next(0.5)
+		a, b := m.Split().Requests(split.Candidate, m.Arms[1].Requests, m.Arms[1].Errors)
 		for i := range n {
 			n[i] += float64(a[i])
 			errors[i] += float64(b[i])
@@ -158,10 +159,10 @@ func TestUnitsArriveAsTheirActivitySays(t *testing.T) {
 	t.Parallel()
 	w := world(t, sticky(20_000), 6)
 	s := w.NewStream()
-	a := s.Arrivals(split.Candidate, 0.5)
-	run(s, 0.5, 5)
+	a := s.Next(0.5).Arrivals(split.Candidate)
+	run(s, 0.5, 4)
 	var got evidence.Units
-	a.Add(&got, s.Passed())
+	a.Add(&got, s.out.Passed())
 	var want float64
 	for _, u := range w.crowd(span{0, 0.5}).users {
 		want -= math.Expm1(-u.act * 6000 * 5)
@@ -169,7 +170,7 @@ func TestUnitsArriveAsTheirActivitySays(t *testing.T) {
 	closeTo(t, "units after five minutes", float64(got.At(0)), want, math.Sqrt(want))
 	closeTo(t, "a half of them", float64(got.At(1)), want/2, math.Sqrt(want))
 	run(s, 0.5, 5)
-	a.Add(&got, s.Passed())
+	a.Add(&got, s.out.Passed())
 	if float64(got.At(0)) < want {
 		t.Error("no units came later")
 	}
@@ -245,5 +246,62 @@ func BenchmarkMinute(b *testing.B) {
 				}
 			})
 		}
+	}
+}
+
+func TestVictimsAreUsersOnce(t *testing.T) {
+	t.Parallel()
+	sc := sticky(2000)
+	sc.Effects = []scenario.Effect{{Errors: scenario.Times(5)}}
+	w := world(t, sc.Filled(), 8)
+	v, s := w.NewVictims(), w.NewStream()
+	var requests float64
+	for range 20 {
+		m := s.Next(0.1)
+		v.Add(m)
+		requests += m.Harm.All()
+	}
+	early := v.Expected()
+	if early <= 0 || early > requests || early > float64(len(w.crowd(span{0, 0.1}).users)) {
+		t.Errorf("%v users of %v requests", early, requests)
+	}
+	for minute := range 24 * 60 {
+		v.AddAt(20+minute, 1)
+	}
+	all := v.Expected()
+	if odd := 0.98 * 2000; all < 0.8*odd || all > odd*1.02 {
+		t.Errorf("%v users after a day at the candidate", all)
+	}
+	if got := world(t, service(nil), 8).NewVictims().Expected(); got != 0 {
+		t.Errorf("%v users where there are none", got)
+	}
+}
+
+func TestScoresFallIntoTheirBins(t *testing.T) {
+	t.Parallel()
+	sc := service(func(s *scenario.Scenario) {
+		s.Baseline.Scores = []scenario.Score{{Name: "score", Mean: 3, Deviation: 2}}
+		s.Effects = []scenario.Effect{{Scores: 0.5}}
+	})
+	m := world(t, sc, 9).NewStream().Next(0.5)
+	edges := []float64{-1, 1, 3, 4, 8}
+	const n = 100_000
+	for arm, mean := range map[split.Arm]float64{split.Baseline: 3, split.Candidate: 4} {
+		got := m.Split().Scores(arm, n, edges)
+		before := 0.0
+		for i, k := range got {
+			up := 1.0
+			if i < len(edges) {
+				up = 1 - upper((edges[i]-mean)/2)
+			}
+			p := up - before
+			closeTo(t, arm.String(), float64(k), n*p, math.Sqrt(n*p))
+			before = up
+		}
+		one, s := 0.0, m.Split()
+		for range 1000 {
+			one += s.Score(arm) / 1000
+		}
+		closeTo(t, "mean score", one, mean, 2/math.Sqrt(1000))
 	}
 }

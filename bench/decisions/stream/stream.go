@@ -70,7 +70,13 @@ type Reports struct {
 	Reported uint64
 	Success  uint64
 	// Worths are what the successes are worth, for outcomes that have a worth.
-	Worths []float64
+	Worths []Worth
+}
+
+// Worth is a number of successes that are worth the same.
+type Worth struct {
+	Value float64
+	Count uint64
 }
 
 // Next draws the next minute with a candidate of some weight. Weights never fall.
@@ -245,16 +251,46 @@ func flow(due *float64, fresh, delay float64) float64 {
 
 // draw draws reports of some means.
 func (s *Stream) draw(out Reports, failures, successes float64, at *condition, r *rand.Rand) Reports {
-	out.Success = poisson(r, successes)
-	out.Reported = out.Success + poisson(r, failures)
 	worths := s.world.model.worths[out.Outcome]
 	if worths == nil {
+		out.Success = poisson(r, successes)
+		out.Reported = out.Success + poisson(r, failures)
 		return out
 	}
 	factor := at.arms[out.Arm][1].outcomes[out.Outcome].worth
-	out.Worths = make([]float64, out.Success)
-	for i := range out.Worths {
-		out.Worths[i] = factor * worths[r.IntN(worthValues)]
+	if successes < worthValues {
+		out.Success = poisson(r, successes)
+		for range out.Success {
+			out.Worths = append(out.Worths, Worth{factor * worths[r.IntN(worthValues)], 1})
+		}
+	} else {
+		for _, value := range worths {
+			if n := poisson(r, successes/worthValues); n > 0 {
+				out.Worths = append(out.Worths, Worth{factor * value, n})
+				out.Success += n
+			}
+		}
 	}
+	out.Reported = out.Success + poisson(r, failures)
 	return out
+}
+
+// P99 is the 99th percentile of an arm's latencies in seconds, 0 without requests.
+func (m *Minute) P99(arm split.Arm) float64 {
+	s := &m.Arms[arm]
+	if s.Requests == 0 {
+		return 0
+	}
+	above := 0.01 * float64(s.Requests) // So many lie above it.
+	l := m.stream.world.model.lat
+	for i, n := range slices.Backward(s.Tail) {
+		if n == 0 {
+			continue
+		}
+		if float64(n) >= above {
+			return math.Exp(l.edge(i)+float64(l.base)*(1-above/float64(n))) / 1e9
+		}
+		above -= float64(n)
+	}
+	return math.Exp(l.edge(0)) / 1e9
 }

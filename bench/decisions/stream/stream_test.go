@@ -72,7 +72,7 @@ func (s *sums) add(m *Minute) {
 		s.reported[r.Arm][r.Outcome] += float64(r.Reported)
 		s.success[r.Arm][r.Outcome] += float64(r.Success)
 		for _, w := range r.Worths {
-			s.worth[r.Arm] += w
+			s.worth[r.Arm] += w.Value * float64(w.Count)
 		}
 	}
 	s.harm.Failed += m.Harm.Failed

@@ -24,7 +24,7 @@ type Model struct {
 }
 
 // worthValues is how many values a worth takes.
-const worthValues = 1024
+const worthValues = 128
 
 // NewModel prepares a scenario, which must be Filled and pass Check. Latencies
 // are told apart by the buckets of base. It refuses what it cannot draw.
