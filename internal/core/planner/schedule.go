@@ -1,0 +1,97 @@
+package planner
+
+import (
+	"math"
+	"slices"
+)
+
+// A period is the time of a stage on a timeline, in seconds.
+type period struct {
+	stage  int
+	start  float64
+	length float64
+}
+
+func (p period) end() float64 { return p.start + p.length }
+
+// A timeline is the ladder, or the beginning of it, with the time that each stage
+// takes.
+type timeline []period
+
+// then returns the timeline with a stage more.
+func (t timeline) then(stage int, length float64) timeline {
+	return append(slices.Clip(t), period{stage, t.end(), length})
+}
+
+// end is the end of the last stage.
+func (t timeline) end() float64 {
+	if len(t) == 0 {
+		return 0
+	}
+	return t[len(t)-1].end()
+}
+
+// A span is a part of a period, in seconds since its beginning.
+type span struct{ from, to float64 }
+
+// Looks lie closer at the beginning of a stage: a large harm shows in minutes, a
+// small one in hours.
+const (
+	looksPerStage = 18
+	looksBeyond   = 12
+	// firstUnits is how many units of the candidate there are at the first look.
+	firstUnits = 3
+)
+
+// looks are the moments at which a gate is looked at in a span of a period of a
+// timeline, the end included.
+func (m *measure) looks(t timeline, p period, s span) []look {
+	if s.to <= s.from {
+		return nil
+	}
+	n, from := looksBeyond, s.from
+	if s.from == 0 {
+		n, from = looksPerStage, min(m.firstLook(p.stage), 0.5*s.to)
+	}
+	out := make([]look, n)
+	for i := range out {
+		part := float64(i+1) / float64(n)
+		if s.from == 0 {
+			part = float64(i) / float64(n-1)
+		}
+		out[i] = m.look(t, p, from*math.Pow(s.to/from, part))
+	}
+	return out
+}
+
+// firstLook is when in a stage a gate is first worth looking at.
+func (m *measure) firstLook(stage int) float64 {
+	perSec := m.perSec
+	if !m.windowed {
+		perSec *= max(m.weight(stage), 1e-9)
+	}
+	return m.warm(stage) + m.lag + firstUnits/perSec
+}
+
+// look is the state of the samples so many seconds into a period of a timeline.
+func (m *measure) look(t timeline, p period, seconds float64) look {
+	l := look{at: p.start + seconds, stage: p.stage, nT: make([]float64, p.stage+1), nC: make([]float64, p.stage+1)}
+	for _, before := range t {
+		if before.stage <= p.stage && before.stage >= m.gate.From {
+			l.nT[before.stage], l.nC[before.stage] = m.units(before.stage, l.at-before.start, before.length)
+		}
+	}
+	return l
+}
+
+// enough is when in a stage both arms have the samples that it asks for.
+func (m *measure) enough(stage int) float64 {
+	w := 1.0
+	if !m.windowed {
+		w = m.weight(stage)
+		if !m.ceilingOnly() {
+			w = min(w, 1-w)
+		}
+	}
+	return m.warm(stage) + m.lag + float64(m.plan.Stages[stage].MinSamples)/(m.perSec*w)
+}
