@@ -34,7 +34,7 @@ var rooms = []room{
 	},
 	{
 		path: "internal/cli",
-		may:  []string{"client", "internal/app", "internal/config", "internal/core/spec", "internal/demo", "internal/problem", "internal/simulate"},
+		may:  []string{"client", "internal/app", "internal/check", "internal/config", "internal/core/spec", "internal/demo", "internal/problem", "internal/simulate"},
 		tests: []string{
 			"internal/adapter", "internal/core", "internal/store", "test/fakemodel",
 		},
@@ -45,6 +45,11 @@ var rooms = []room{
 		may:   []string{"client", "internal/app", "internal/config", "internal/core", "internal/problem"},
 		tests: []string{"test/fakemodel"},
 		why:   "the demo is a user of the product: it starts the app from its settings, then speaks the public API; nothing is arranged behind the scenes",
+	},
+	{
+		path: "internal/check",
+		may:  []string{"internal/core", "internal/problem"},
+		why:  "judges files of observations by the core alone: the same gates and tests as a rollout, with no server, store or clock",
 	},
 	{
 		path: "internal/simulate",
