@@ -772,6 +772,9 @@ type Outcome struct {
 	// Assignment The token of the answer's Belay-Assignment header.
 	Assignment string `json:"assignment,omitempty,omitzero"`
 
+	// Covariate A number that was known of the unit before its request, in any unit, for a gate with covariate: true; others leave it unread.
+	Covariate *float64 `json:"covariate,omitempty"`
+
 	// ID The caller's own name for this outcome; the same id counts once.
 	ID string `json:"id"`
 

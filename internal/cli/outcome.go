@@ -29,6 +29,7 @@ const (
 func newOutcome(s *session) *cobra.Command {
 	var o client.Outcome
 	var file, at string
+	var covariate float64
 	cmd := &cobra.Command{
 		Use:   "outcome",
 		Short: "Report what became of predictions",
@@ -43,7 +44,10 @@ func newOutcome(s *session) *cobra.Command {
 			if file != "" {
 				return s.outcomeFile(cmd.Context(), file)
 			}
-			if err := oneOutcome(cmd, &o, at); err != nil {
+			if cmd.Flags().Changed("covariate") {
+				o.Covariate = &covariate
+			}
+			if err := oneOutcome(&o, at); err != nil {
 				return err
 			}
 			return s.report(cmd.Context(), func(send func(int, client.Outcome) error) error { return send(0, o) }, "")
@@ -58,15 +62,19 @@ func newOutcome(s *session) *cobra.Command {
 	f.StringVar(&at, "time", "", "`when` it happened (RFC 3339; default now)")
 	f.StringVar(&o.Metric, "metric", "", "the outcome's `name`: NAME of a gate outcome:NAME")
 	f.Float64Var(&o.Value, "value", math.NaN(), "its `value`: 0 or 1 for a rate, any number for a mean")
+	f.Float64Var(&covariate, "covariate", math.NaN(), "a `number` that was known before the request, for a gate with a covariate")
+	f.Lookup("covariate").DefValue = ""
 	f.Lookup("value").DefValue = "" // There is none: a value must be said.
 	return cmd
 }
 
 // oneOutcome checks the flags of a single outcome.
-func oneOutcome(cmd *cobra.Command, o *client.Outcome, at string) error {
+func oneOutcome(o *client.Outcome, at string) error {
 	switch {
 	case o.Metric == "" || math.IsNaN(o.Value):
 		return usagef("an outcome needs --metric and --value, or a file with -f")
+	case o.Covariate != nil && (math.IsNaN(*o.Covariate) || math.IsInf(*o.Covariate, 0)):
+		return usagef("--covariate is %v; write a number", *o.Covariate)
 	case math.IsInf(o.Value, 0):
 		return usagef("--value is %v; write a number, 1 or 0 for a rate", o.Value)
 	case o.ID == "":

@@ -87,7 +87,7 @@ func TestRequestsReachTheEngineAsTheyWereMeant(t *testing.T) {
 		{method: "POST", path: "/api/v1/rollouts", body: `{"model":"fraud","version":"v8","url":"http://x","policy":"fast","name":"n"}`, header: named},
 		{method: "POST", path: actions, body: `{"kind":"promote","reason":" seen ","override":true}`, header: map[string]string{"Belay-Actor": "mira", "If-Match": `"3"`}},
 		{method: "POST", path: actions, body: `{"kind":"pause"}`},
-		{method: "POST", path: "/api/v1/outcomes", body: `{"outcomes":[{"id":"a","assignment":"t","metric":"correct","value":1},{"id":"b","model":"fraud","unit":"u","metric":"x","value":0,"time":"2026-11-23T12:00:00Z"}]}`},
+		{method: "POST", path: "/api/v1/outcomes", body: `{"outcomes":[{"id":"a","assignment":"t","metric":"correct","value":1},{"id":"b","model":"fraud","unit":"u","metric":"x","value":0,"covariate":12.5,"time":"2026-11-23T12:00:00Z"}]}`},
 	} {
 		if w := h.do(t, r); w.Code/100 != 2 {
 			t.Errorf("%s %s: %d %s", r.method, r.path, w.Code, w.Body)
@@ -107,9 +107,10 @@ func TestRequestsReachTheEngineAsTheyWereMeant(t *testing.T) {
 	if diff := cmp.Diff(wantActs, h.engine.acted); diff != "" {
 		t.Errorf("act (-want +got):\n%s", diff)
 	}
+	known := 12.5
 	wantOutcomes := [][]ledger.Outcome{{
 		{ID: "a", Assignment: "t", Metric: "correct", Value: 1},
-		{ID: "b", Model: "fraud", Unit: "u", Metric: "x", Time: epoch},
+		{ID: "b", Model: "fraud", Unit: "u", Metric: "x", Time: epoch, Covariate: &known},
 	}}
 	if diff := cmp.Diff(wantOutcomes, h.engine.reported); diff != "" {
 		t.Errorf("outcomes (-want +got):\n%s", diff)

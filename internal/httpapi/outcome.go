@@ -20,7 +20,7 @@ func (s *server) ReportOutcomes(ctx context.Context, r api.ReportOutcomesRequest
 	outcomes := make([]ledger.Outcome, len(r.Body.Outcomes))
 	for i, o := range r.Body.Outcomes {
 		outcomes[i] = ledger.Outcome{
-			ID: o.ID, Assignment: o.Assignment, Model: o.Model, Unit: o.Unit, Time: o.Time, Metric: o.Metric, Value: o.Value,
+			ID: o.ID, Assignment: o.Assignment, Model: o.Model, Unit: o.Unit, Time: o.Time, Metric: o.Metric, Value: o.Value, Covariate: o.Covariate,
 		}
 	}
 	result, err := s.engine.Outcomes(ctx, outcomes)

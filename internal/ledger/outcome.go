@@ -18,6 +18,9 @@ type Outcome struct {
 	Time       time.Time `json:"time,omitzero"` // of the outcome; zero means now
 	Metric     string    `json:"metric"`
 	Value      float64   `json:"value"` // 0 or 1 for a rate, any number for a mean
+	// Covariate is a number that was known of the unit before its exposure, for a
+	// gate that asks for one.
+	Covariate *float64 `json:"covariate,omitempty"`
 }
 
 // Result says what became of a batch. Every outcome is in exactly one of the

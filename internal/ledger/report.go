@@ -45,6 +45,8 @@ type claim struct {
 	arm     split.Arm
 	bucket  uint8
 	value   float64
+	// covariate is nil where the metric's gate does not ask for one.
+	covariate *float64
 	// rate and series are the indices of what it counts in, -1 for none.
 	rate, series int
 	// horizon is the age at which its exposure counts, 0 for at once.
@@ -131,7 +133,7 @@ func (r *report) take(i int, o Outcome) {
 		r.missing(b, NoGate)
 		return
 	}
-	if fault := c.fault(o); fault != "" {
+	if fault := c.fault(b.account.Layout, o); fault != "" {
 		r.refuse(i, o.ID, "%s", fault)
 		b.countRefused()
 		return
@@ -157,17 +159,24 @@ func claimOf(l *evidence.Layout, o Outcome) (claim, bool) {
 	}
 	if i, ok := l.Value(name); ok {
 		c.series = i
+		if l.Values[i].Covariate {
+			c.covariate = o.Covariate
+		}
 	}
 	return c, c.rate >= 0 || c.series >= 0
 }
 
 // fault says what is wrong with the value of an outcome, or nothing.
-func (c *claim) fault(o Outcome) string {
+func (c *claim) fault(l *evidence.Layout, o Outcome) string {
 	switch {
 	case c.rate >= 0 && o.Value != 0 && o.Value != 1:
 		return fmt.Sprintf("the value of %s is %v: it is a rate, so write 1 for yes and 0 for no", o.Metric, o.Value)
 	case math.Abs(o.Value) > evidence.MaxValue:
 		return fmt.Sprintf("the value of %s is %v: write a number between -%g and %g, in a larger unit if need be", o.Metric, o.Value, evidence.MaxValue, evidence.MaxValue)
+	case c.series >= 0 && l.Values[c.series].Covariate && o.Covariate == nil:
+		return fmt.Sprintf("%s is compared with a covariate and has none: send the number that was known of the unit before its request", o.Metric)
+	case c.covariate != nil && !(math.Abs(*c.covariate) <= evidence.MaxValue):
+		return fmt.Sprintf("the covariate of %s is %v: write a number between -%g and %g", o.Metric, *c.covariate, evidence.MaxValue, evidence.MaxValue)
 	}
 	return ""
 }

@@ -188,6 +188,49 @@ func TestWhatWaitsForAScaleIsBounded(t *testing.T) {
 	})
 }
 
+// A gate with a covariate needs one of every outcome; a gate without one leaves it
+// unread.
+func TestACovariateIsCountedWhereItIsAskedFor(t *testing.T) {
+	t.Parallel()
+	run(t, true, func(t *testing.T, b *bench) {
+		b.layout.AddValues(evidence.Series{Name: "outcome:spend", Cap: 100, Covariate: true})
+		b.layout.SetHorizon("outcome:late", time.Hour)
+		b.layout.AddValues(evidence.Series{Name: "outcome:late", Cap: 100, Covariate: true})
+		b.layout.AddValues(evidence.Series{Name: "outcome:revenue", Cap: 100})
+		b.boot(t)
+		tok, x, inf, far := token(0, split.Candidate, "u"), 30.0, math.Inf(1), 1e16
+		with := func(id, metric string, covariate *float64) ledger.Outcome {
+			return ledger.Outcome{ID: id, Assignment: tok, Metric: metric, Value: 20, Covariate: covariate}
+		}
+		r := b.report(t, with("1", "spend", &x), with("2", "revenue", &x), with("3", "late", &x),
+			with("4", "spend", nil), with("5", "spend", &inf), with("6", "spend", &far), with("7", "correct", &x))
+		if r.Accepted != 3 || len(r.Refused) != 4 {
+			t.Fatalf("result %+v, want 3 accepted and 4 refused", r)
+		}
+		for i, want := range []string{"is compared with a covariate and has none", "the covariate of spend is +Inf", "the covariate of spend is 1e+16", "it is a rate"} {
+			if !strings.Contains(r.Refused[i].Reason, want) {
+				t.Errorf("refused for %q, want %q", r.Refused[i].Reason, want)
+			}
+		}
+		if err := b.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		b.boot(t)
+		time.Sleep(2 * time.Hour)
+		s, err := b.Take(id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Release()
+		for i, want := range []float64{1, 1, 0} {
+			c := s.Evidence.Strata[0].Sides[split.Candidate].Values[i].Covariate
+			if want > 0 && (c == nil || c.N != want || c.XY != 600) || want == 0 && c != nil {
+				t.Errorf("series %d has the covariate %+v, want %v of it", i, c, want)
+			}
+		}
+	})
+}
+
 func TestARateCanAlsoBeAMean(t *testing.T) {
 	t.Parallel()
 	run(t, false, func(t *testing.T, b *bench) {

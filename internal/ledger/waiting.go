@@ -76,7 +76,7 @@ func (c *claim) observe(l *evidence.Layout, s *evidence.Stratum) {
 }
 
 func (c *claim) raw() evidence.Raw {
-	return evidence.Raw{Series: c.series, Arm: c.arm, Bucket: c.bucket, Value: c.value}
+	return evidence.Raw{Series: c.series, Arm: c.arm, Bucket: c.bucket, Value: c.value, Covariate: c.covariate}
 }
 
 // learn looks for the scales of series that have none yet, whenever an eighth

@@ -90,7 +90,7 @@ func (c *Cohort) ObserveValue(l *Layout, r Raw) bool {
 	if !l.takes(r) {
 		return false
 	}
-	if v := &c.Delta.Sides[r.Arm].Values[r.Series]; l.Clustered && v.Sums == nil {
+	if v := &c.Delta.Sides[r.Arm].Values[r.Series]; (l.Clustered || l.Values[r.Series].Grouped) && v.Sums == nil {
 		v.Sums = &Sums{}
 	}
 	return c.Delta.ObserveValue(l, r)

@@ -100,6 +100,7 @@ func (l *Layout) AddValues(s Series) int {
 		if have := &l.Values[i]; have.Name == s.Name {
 			have.Bins, have.Cap = max(have.Bins, s.Bins), max(have.Cap, s.Cap)
 			have.Grouped = have.Grouped || s.Grouped
+			have.Covariate = have.Covariate || s.Covariate
 			return i
 		}
 	}

@@ -74,7 +74,7 @@ func (v *Value) fits(scale Scale) bool {
 	if v.Spread != nil && len(v.Spread) != split.Buckets*len(v.Bins) {
 		return false
 	}
-	return v.Bins == nil || scale.known() && len(v.Bins) == len(scale.Edges)+1
+	return v.fitsCovariate() && (v.Bins == nil || scale.known() && len(v.Bins) == len(scale.Edges)+1)
 }
 
 // maxCount is a count that every count stays below, and rounding what a mean may
@@ -116,6 +116,9 @@ func ascending(edges []float64) bool {
 
 // takes reports whether a series can have shown an observation.
 func (l *Layout) takes(r Raw) bool {
+	if r.Covariate != nil && !(math.Abs(*r.Covariate) <= MaxValue) {
+		return false
+	}
 	return r.Series >= 0 && r.Series < len(l.Values) && r.Arm < split.Arms && math.Abs(r.Value) <= MaxValue
 }
 

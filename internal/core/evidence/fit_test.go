@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/belay-rollouts/belay/internal/core/split"
+	"github.com/belay-rollouts/belay/internal/core/stats"
 )
 
 // whole is a stratum with something of every kind.
@@ -77,6 +78,9 @@ func TestWhatCannotHaveBeenObservedDoesNotFit(t *testing.T) {
 		"squares below zero":         func(s *Stratum) { s.Sides[0].Values[0].Moments.M2 = -1 },
 		"more non-zeros than values": func(s *Stratum) { s.Sides[0].Values[0].NonZero = 1 << 40 },
 		"more capped than non-zeros": func(s *Stratum) { s.Sides[0].Values[0].Capped = 1 << 40 },
+		"a covariate of too many":    func(s *Stratum) { s.Sides[0].Values[0].Covariate = &stats.Covariate{N: 1 << 40} },
+		"squares of it below zero":   func(s *Stratum) { s.Sides[0].Values[0].Covariate = &stats.Covariate{XX: -1} },
+		"a covariate that is NaN":    func(s *Stratum) { x := math.NaN(); s.Raw[0].Covariate = &x },
 		"values before their scale":  func(s *Stratum) { s.Scales = nil },
 		"a series that is not there": func(s *Stratum) { s.Raw[0].Series = 2 },
 		"a series before the first":  func(s *Stratum) { s.Raw[0].Series = -1 },

@@ -20,6 +20,9 @@ type Series struct {
 	// Grouped says that observations may come in groups that resemble each other,
 	// also where units do not cluster: the values of one answer.
 	Grouped bool `json:"grouped,omitempty"`
+	// Covariate says that each observation comes with a number that was known
+	// before its exposure.
+	Covariate bool `json:"covariate,omitempty"`
 }
 
 // Value is what is kept of a series at one arm: the moments of the capped
@@ -33,12 +36,17 @@ type Value struct {
 	// Spread are the bins of the grouped observations, one hash bucket after the
 	// other; nil where there are none.
 	Spread []uint64 `json:"spread,omitempty"`
+	// Covariate are the sums of the capped values and of what was known before;
+	// nil until such an observation came.
+	Covariate *stats.Covariate `json:"covariate,omitempty"`
 }
 
 // Sums are the observations of each hash bucket and their sum.
 type Sums struct {
 	N [split.Buckets]float64 `json:"n"`
 	Y [split.Buckets]float64 `json:"y"`
+	// X are those of the covariate; nil without one.
+	X *[split.Buckets]float64 `json:"x,omitempty"`
 }
 
 // Scale is what a series is measured with: fixed once for the whole rollout,
@@ -85,6 +93,8 @@ type Raw struct {
 	// Grouped says that others of the same unit or answer may resemble it.
 	Grouped bool    `json:"grouped,omitempty"`
 	Value   float64 `json:"value"`
+	// Covariate was known before the exposure; nil for a series without one.
+	Covariate *float64 `json:"covariate,omitempty"`
 }
 
 // MaxValue bounds the observations of a series, so that their squares and the
@@ -138,6 +148,9 @@ func (s *Stratum) fold(r Raw) {
 		v.Sums.N[r.Bucket]++
 		v.Sums.Y[r.Bucket] += y
 	}
+	if r.Covariate != nil {
+		v.covary(r.Bucket, *r.Covariate, y)
+	}
 	if scale.Edges == nil || s.Narrow {
 		return
 	}
@@ -184,6 +197,15 @@ func (v *Value) merge(o *Value) {
 			v.Sums.N[i] += o.Sums.N[i]
 			v.Sums.Y[i] += o.Sums.Y[i]
 		}
+		if o.Sums.X != nil {
+			v.Sums.addX(o.Sums.X)
+		}
+	}
+	if o.Covariate != nil {
+		if v.Covariate == nil {
+			v.Covariate = &stats.Covariate{}
+		}
+		v.Covariate.Merge(*o.Covariate)
 	}
 	v.Bins, v.Spread = added(v.Bins, o.Bins), added(v.Spread, o.Spread)
 }
@@ -201,6 +223,7 @@ func added(to, more []uint64) []uint64 {
 
 func (v *Value) reset() {
 	v.Moments, v.NonZero, v.Capped, v.Bins, v.Spread = stats.Moments{}, 0, 0, nil, nil
+	v.Covariate = nil
 	if v.Sums != nil {
 		*v.Sums = Sums{}
 	}

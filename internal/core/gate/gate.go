@@ -77,6 +77,8 @@ type Gate struct {
 	// layout's rates has the number, and not over those that were reported.
 	PerExposure bool `json:"perExposure,omitempty"`
 	Exposures   int  `json:"exposures,omitempty"`
+	// Covariate takes from a mean what was known of its units before.
+	Covariate bool `json:"covariate,omitempty"`
 	// Sketch, Tail, Quantile and Steps place a quantile (Kind Quantile): the
 	// sketch and the dispersion tail in the layout, the quantile as a fraction
 	// and the margin in steps of the sketch.

@@ -194,7 +194,7 @@ func (g *Gate) logCeiling(s *Sample, stage, i int, dir stats.Dir) float64 {
 	}
 	switch g.Kind {
 	case Mean:
-		return logMeanLimit(s.means(stage), c.Limit, beyond)
+		return logMeanLimit(s.plain(stage), c.Limit, beyond)
 	case Gauge:
 		return logGaugeLimit(s.gauges(stage), c.Limit, beyond)
 	case Rate, Quantile, Drift:

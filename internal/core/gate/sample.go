@@ -41,8 +41,10 @@ type Slice struct {
 	Over []float64 `json:"over,omitempty"`
 	// Means, Gauge and Bins are what gates of those kinds compare.
 	Means *stats.MeanStratum `json:"means,omitempty"`
-	Gauge *evidence.Gauge    `json:"gauge,omitempty"`
-	Bins  *stats.Drift       `json:"bins,omitempty"`
+	// Plain is the candidate as it is, where Means are adjusted by a covariate.
+	Plain *stats.MeanArm  `json:"plain,omitempty"`
+	Gauge *evidence.Gauge `json:"gauge,omitempty"`
+	Bins  *stats.Drift    `json:"bins,omitempty"`
 }
 
 // equal reports whether two samples hold the same counts.
@@ -83,6 +85,7 @@ func (s *Sample) same(o *Sample, stage int) bool {
 func (s Slice) equal(o Slice) bool {
 	return s.Stage == o.Stage && s.Counts == o.Counts && s.Edge == o.Edge && slices.Equal(s.Over, o.Over) &&
 		same(s.Means, o.Means, func(a, b *stats.MeanStratum) bool { return *a == *b }) &&
+		same(s.Plain, o.Plain, func(a, b *stats.MeanArm) bool { return *a == *b }) &&
 		same(s.Gauge, o.Gauge, func(a, b *evidence.Gauge) bool { return reflect.DeepEqual(a, b) }) &&
 		same(s.Bins, o.Bins, func(a, b *stats.Drift) bool { return slices.Equal(a.T, b.T) && slices.Equal(a.C, b.C) })
 }
@@ -115,10 +118,13 @@ func (v View) active(g *Gate, yield func(stage int, s *evidence.Stratum)) {
 // Reduce reduces the evidence to the sample of the gate.
 func (g *Gate) Reduce(v View) Sample {
 	var sample Sample
-	grouped := g.grouped(v)
+	grouped, slopes := g.grouped(v), g.slopes(v)
 	v.active(g, func(stage int, s *evidence.Stratum) {
 		slice := g.slice(v.Layout, s, grouped)
 		slice.Stage = stage
+		if slope := slopes[s]; slope != 0 {
+			g.adjust(&slice, s, adjustment{slope: slope, grouped: grouped})
+		}
 		sample.Strata = append(sample.Strata, slice)
 	})
 	switch g.Kind {

@@ -266,9 +266,10 @@ func expose(g *gate.Gate, l *evidence.Layout, r spec.ResolvedGate) {
 // mean compiles a gate on the mean of reported numbers.
 func mean(g *gate.Gate, l *evidence.Layout, r spec.ResolvedGate) error {
 	g.Kind, g.Outcome = gate.Mean, true
-	g.Series = l.AddValues(evidence.Series{Name: r.Metric, Cap: r.Cap})
+	g.Series = l.AddValues(evidence.Series{Name: r.Metric, Cap: r.Cap, Covariate: r.Covariate})
 	g.Ceilings = numberCeilings(r)
 	expose(g, l, r)
+	g.Covariate = r.Covariate
 	return relative(g, r)
 }
 

@@ -251,6 +251,9 @@ func (g *gateChecker) outcomes() {
 	if g.gate.Cap != nil && (g.metric.outcome == "" && g.metric.output == "" || g.metric.kind != KindMean) {
 		g.at("cap", "only outcomes and outputs of kind mean have it", "leave it out")
 	}
+	if g.gate.Covariate != nil && *g.gate.Covariate {
+		g.covariate()
+	}
 	if g.metric.outcome != "" {
 		g.exposure()
 		return
@@ -261,6 +264,16 @@ func (g *gateChecker) outcomes() {
 	}
 	if g.gate.Horizon != nil {
 		g.at("horizon", "only outcomes have it", hint)
+	}
+}
+
+// covariate checks a mean whose numbers come with what was known before.
+func (g *gateChecker) covariate() {
+	switch {
+	case g.metric.outcome == "" || g.metric.kind != KindMean:
+		g.at("covariate", "only outcomes of kind mean have it", "leave it out")
+	case g.gate.Per == PerExposure:
+		g.at("covariate", "requests of which nothing is reported have none, so it cannot stand beside per: exposure", "leave one of them out")
 	}
 }
 

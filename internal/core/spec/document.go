@@ -155,6 +155,7 @@ type Gate struct {
 	IgnoreBelow *Fraction
 	Expect      *Fraction
 	Cap         *float64
+	Covariate   *bool
 	Per         Per
 	Horizon     *time.Duration
 	From        *Weight

@@ -343,7 +343,7 @@ func resolveGates(list []Gate) []ResolvedGate {
 			Metric: g.Metric, Kind: m.kind, Outcome: m.outcome, Output: m.output, Class: g.Class, Quantile: m.quantile,
 			Source: g.Source, Query: g.Query,
 			Harm: harmOf(g, m), Margin: g.MaxIncrease, Max: g.Max, Min: g.Min,
-			IgnoreBelow: deref(g.IgnoreBelow), Expect: deref(g.Expect), Cap: deref(g.Cap),
+			IgnoreBelow: deref(g.IgnoreBelow), Expect: deref(g.Expect), Cap: deref(g.Cap), Covariate: deref(g.Covariate),
 			Per: g.Per, Horizon: deref(g.Horizon), From: deref(g.From),
 			Require: g.Require, Role: g.Role, OnFail: onFailOf(g, m),
 		}

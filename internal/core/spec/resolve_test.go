@@ -413,7 +413,7 @@ func TestTheCanonicalFormIsStable(t *testing.T) {
 		t.Errorf("the form begins\n%.250s, want\n%s", data, wantBegin)
 	}
 	const wantGate = `"gates":[{"metric":"latency_p99","kind":"quantile","outcome":"","output":"","class":"","quantile":0.99,"source":"","query":"","harm":"increase",` +
-		`"margin":null,"max":"800ms","min":null,"ignoreBelow":"0%","expect":"0%","cap":0,"per":"","horizon":"0s","from":"0%","require":"within-margin","role":"gate","onFail":"rollback"}]`
+		`"margin":null,"max":"800ms","min":null,"ignoreBelow":"0%","expect":"0%","cap":0,"covariate":false,"per":"","horizon":"0s","from":"0%","require":"within-margin","role":"gate","onFail":"rollback"}]`
 	if !strings.Contains(string(data), wantGate) {
 		t.Errorf("the gate is not\n%s in\n%s", wantGate, data)
 	}

@@ -162,6 +162,9 @@ type ResolvedGate struct {
 	// Cap is the value beyond which reported numbers count as the cap; 0 learns it
 	// from the baseline.
 	Cap float64
+	// Covariate says that each reported number comes with one that was known before
+	// its exposure.
+	Covariate bool
 	// Per is what an outcome is counted over; empty for other metrics.
 	Per Per
 	// Horizon is the age at which an outcome is complete; 0 means that outcomes

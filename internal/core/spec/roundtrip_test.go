@@ -139,6 +139,9 @@ func gate(t *rapid.T, metric string, planned []spec.Weight) spec.Gate {
 	case metric == "outcome:spend":
 		g.Kind, g.MaxDecrease = spec.KindMean, relative
 		g.Cap, g.Per = maybe(t, "cap", rapid.SampledFrom([]float64{0.5, 100, 1e6})), word(t, "per", spec.PerReport, spec.PerExposure)
+		if g.Per != spec.PerExposure {
+			g.Covariate = maybe(t, "covariate", rapid.Bool())
+		}
 	case strings.HasPrefix(metric, "outcome:"):
 		g.MaxDecrease = rapid.SampledFrom([]*spec.Margin{relative, difference}).Draw(t, "which")
 		g.Per, g.Expect = word(t, "per", spec.PerReport, spec.PerExposure), maybe(t, "expect", fractions())

@@ -50,6 +50,10 @@ var gateShape = &field.Shape{
 			Doc:      "The value beyond which a number counts as this (winsorising), the same for both arms and on both sides of zero.",
 			Computed: "the 99th percentile of the baseline's first 1,000 values other than zero", Example: "500",
 		}),
+		field.Opt("covariate", boolType, func(g *Gate) **bool { return &g.Covariate }, field.Meta{
+			Doc:     "Whether each reported number comes with a covariate, a number that was known of the unit before the request, such as what it spent in the week before. What the covariate explains is taken out, so that the gate is decided with fewer samples.",
+			Default: "false", Example: "true",
+		}),
 		field.Set("per", field.OneOf(PerReport, PerExposure), func(g *Gate) *Per { return &g.Per }, field.Meta{
 			Doc:      "What an outcome is counted over: report counts reported outcomes, exposure all requests (for applications that report successes only, and for sums such as revenue per request).",
 			Computed: "report", Example: "exposure",
