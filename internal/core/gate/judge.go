@@ -44,6 +44,9 @@ type Judgement struct {
 	// LogFail and LogPass are the natural logarithms of the gate's e-values.
 	LogFail float64 `json:"logFail"`
 	LogPass float64 `json:"logPass"`
+	// LogWithin is the e-value for "inside the stage's tolerance", where the stage
+	// has one and the gate has not passed.
+	LogWithin float64 `json:"logWithin,omitempty"`
 	// Pooled and PerStage are the terms of the margin in LogFail: all strata
 	// together, and each stage by itself, from the gate's first on.
 	Pooled   float64   `json:"pooled"`

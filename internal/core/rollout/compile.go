@@ -95,7 +95,7 @@ func (c compiler) stages() ([]Stage, error) {
 		out[i] = Stage{
 			Weight: uint32(s.Share()), Holdback: uint32(s.Weight - s.Share()),
 			Dwell: s.Dwell, MaxDuration: s.MaxDuration, Warmup: s.Warmup,
-			MinSamples: uint64(max(s.MinSamples, 0)), Require: s.Require,
+			MinSamples: uint64(max(s.MinSamples, 0)), Require: s.Require, Tolerance: s.Tolerance,
 		}
 	}
 	return out, nil

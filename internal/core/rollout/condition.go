@@ -128,10 +128,15 @@ func (d *deciding) satisfied(i int) bool {
 	case gate.Pass:
 		return true
 	case gate.Undecided:
-		return d.Plan.Gates[i].GuardOnly || d.stage().Require == spec.NoHarm
+		return d.Plan.Gates[i].GuardOnly || d.stage().Require == spec.NoHarm && d.tolerable(i)
 	case gate.Fail, gate.NoData, gate.Off:
 	}
 	return false
+}
+
+// tolerable reports whether a harm beyond the stage's tolerance is excluded.
+func (d *deciding) tolerable(i int) bool {
+	return d.stage().Tolerance == 0 || d.Judgements[i].LogWithin >= gate.PassAt(d.Plan.Alpha)
 }
 
 // undecided does what the plan says when a verdict did not come in time.

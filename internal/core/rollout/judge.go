@@ -30,6 +30,10 @@ func Judge(p *Plan, s State, ev *evidence.Evidence, prev []gate.Judgement) []gat
 			before = &prev[i]
 		}
 		out[i] = g.Judge(g.Reduce(v), at, before)
+		if tolerance := p.Stages[s.Stage].Tolerance; tolerance > 0 && out[i].Verdict == gate.Undecided {
+			widened := g.Widened(tolerance, &p.Layout)
+			out[i].LogWithin = widened.LogWithin(v, at)
+		}
 		if slices.Contains(s.Failed, g.Name) && out[i].Verdict != gate.Fail {
 			out[i].Verdict, out[i].Reason = gate.Fail, g.FailReason(&out[i], at)
 		}

@@ -81,6 +81,9 @@ type Stage struct {
 	Warmup      time.Duration    `json:"warmup,omitempty"`
 	MinSamples  uint64           `json:"minSamples"`
 	Require     spec.Requirement `json:"require"`
+	// Tolerance is how many times its margin each gate's harm must be excluded
+	// beyond before a stage that asks for no harm ends; 0 asks for none.
+	Tolerance float64 `json:"tolerance,omitempty"`
 }
 
 // Asked is the weight as the user wrote it, what is held back included.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/belay-rollouts/belay/internal/core/gate"
+	"github.com/belay-rollouts/belay/internal/core/spec"
 	"github.com/belay-rollouts/belay/internal/core/split"
 )
 
@@ -254,6 +255,9 @@ func (d *deciding) progress(i int) string {
 	j := &d.Judgements[i]
 	if j.Reason == gate.OnlySuccesses {
 		return "undecided: no failure was ever reported on either arm; report failures too (value 0)"
+	}
+	if t := d.stage().Tolerance; t > 0 && d.stage().Require == spec.NoHarm {
+		return fmt.Sprintf("not proven within %s times its margin %s yet: e-value %s of %s", trimmed(t), d.Plan.Gates[i].MarginText(), eValue(j.LogWithin), eValue(-math.Log(d.Plan.Alpha)))
 	}
 	return fmt.Sprintf("not proven within %s yet: e-value %s of %s", d.Plan.Gates[i].MarginText(), eValue(j.LogPass), eValue(-math.Log(d.Plan.Alpha)))
 }

@@ -45,6 +45,9 @@ func plain(x float64) string {
 	return strings.TrimSuffix(fmt.Sprintf("%.1f", p), ".0") + "%"
 }
 
+// trimmed writes a number as short as it can be.
+func trimmed(x float64) string { return strconv.FormatFloat(x, 'g', -1, 64) }
+
 // eValue writes an e-value given its logarithm. Beyond a million it is all the
 // same.
 func eValue(logE float64) string {

@@ -221,8 +221,11 @@ func (c *checker) stage(path string, s Stage) {
 // defaultDwell is the table's default, for messages that need it.
 const defaultDwell = 2 * time.Hour
 
-// weightStage checks what belongs to the last stage only.
+// weightStage checks what belongs to weights, and to the last stage only.
 func (c *checker) weightStage(path string, s Stage) {
+	if s.Tolerance != nil && s.Require == WithinMargin {
+		c.report(path+".tolerance", "a stage that requires within-margin tolerates no more than the margin", "leave it out, or write require: no-harm")
+	}
 	if *s.Weight != Whole {
 		if s.Holdback != nil {
 			c.report(path+".holdback", fmt.Sprintf("at %s the baseline answers the rest anyway", *s.Weight), "write it at the stage with 100%")

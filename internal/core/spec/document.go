@@ -117,6 +117,7 @@ type Stage struct {
 	MaxDuration *time.Duration
 	MinSamples  *int64
 	Require     Requirement
+	Tolerance   *float64
 	Approval    *bool
 	Holdback    *Weight
 	KeepWarm    *time.Duration

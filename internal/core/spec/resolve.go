@@ -315,6 +315,7 @@ func resolveStage(s Stage, p Plan, promotion bool) ResolvedStage {
 	} else if out.Require == "" {
 		out.Require = NoHarm
 	}
+	out.Tolerance = deref(s.Tolerance)
 	if out.Kind == StageWeight {
 		out.Warmup = min(mostWarmup, out.Dwell/warmupShare)
 		if p.Warmup != nil {

@@ -94,6 +94,9 @@ type ResolvedStage struct {
 	Warmup time.Duration
 	// Require is what the gates must show before the stage advances (weight, shadow).
 	Require Requirement
+	// Tolerance is how many times its margin each gate's harm must be excluded
+	// beyond at a stage that requires NoHarm; 0 asks for no proof (weight).
+	Tolerance float64
 	// Approval asks for a person's approval at the end of the stage (any kind).
 	Approval bool
 	// Holdback is the share of units that stays with the baseline at 100 % (the

@@ -68,6 +68,10 @@ var liveFields = []field.Field{
 		Doc:      "What the gates must show before the stage advances. no-harm: no harm is proven and there are enough samples. within-margin: each gate is proven to be inside its margin.",
 		Computed: "within-margin at the last weight below 100%, no-harm elsewhere", Example: "no-harm", Only: live,
 	}),
+	field.Opt("tolerance", field.Between(numberType, "1", "1000"), func(s *Stage) **float64 { return &s.Tolerance }, field.Meta{
+		Doc:     "At a stage that requires no-harm: before it ends, each gate must exclude a harm of this many times its margin. Few requests can exclude a gross harm.",
+		Example: "5", Computed: "no-harm asks for no proof", Only: []string{weightStage},
+	}),
 	field.Opt("approval", boolType, func(s *Stage) **bool { return &s.Approval }, field.Meta{
 		Doc: "Whether a person must approve before the stage advances, after everything else.", Default: "false", Example: "true",
 	}),
