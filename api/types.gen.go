@@ -120,6 +120,9 @@ func (e GateWorse) Valid() bool {
 
 // Defines values for GateKind.
 const (
+	GateKindDrift    GateKind = "drift"
+	GateKindGauge    GateKind = "gauge"
+	GateKindMean     GateKind = "mean"
 	GateKindQuantile GateKind = "quantile"
 	GateKindRate     GateKind = "rate"
 )
@@ -127,6 +130,12 @@ const (
 // Valid indicates whether the value is a known member of the GateKind enum.
 func (e GateKind) Valid() bool {
 	switch e {
+	case GateKindDrift:
+		return true
+	case GateKindGauge:
+		return true
+	case GateKindMean:
+		return true
 	case GateKindQuantile:
 		return true
 	case GateKindRate:
@@ -611,7 +620,7 @@ type Gate struct {
 	// Info It shows and never decides.
 	Info bool `json:"info,omitempty,omitzero"`
 
-	// Kind What a gate counts: events among exposures, or a latency quantile.
+	// Kind What a gate compares: events among exposures, a latency quantile, the mean of numbers, a resource of the servers window by window, or a distribution.
 	Kind GateKind `json:"kind"`
 
 	// LogFail Natural logarithm of the e-value against the candidate, kept within ±1e6; the gate fails at logFailAt.
@@ -658,7 +667,7 @@ type Gate struct {
 // GateWorse The direction of change that is harm.
 type GateWorse string
 
-// GateKind What a gate counts: events among exposures, or a latency quantile.
+// GateKind What a gate compares: events among exposures, a latency quantile, the mean of numbers, a resource of the servers window by window, or a distribution.
 type GateKind string
 
 // Health What the probes of a version last said.

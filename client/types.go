@@ -82,6 +82,8 @@ type (
 	Phase = api.Phase
 	// Verdict is what a gate makes of the evidence.
 	Verdict = api.Verdict
+	// GateKind is what a gate compares.
+	GateKind = api.GateKind
 	// DecisionKind is what a decision does.
 	DecisionKind = api.DecisionKind
 	// ActionKind is what a person asks for.
@@ -121,6 +123,15 @@ const (
 	Undecided = api.VerdictUndecided
 	NoData    = api.VerdictNoData
 	Off       = api.VerdictOff
+)
+
+// The kinds of gates.
+const (
+	KindRate     = api.GateKindRate
+	KindQuantile = api.GateKindQuantile
+	KindMean     = api.GateKindMean
+	KindGauge    = api.GateKindGauge
+	KindDrift    = api.GateKindDrift
 )
 
 // The kinds of decisions.

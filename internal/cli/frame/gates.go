@@ -61,10 +61,14 @@ func level(g *client.Gate, of func(*client.Bound) *float64) string {
 	if g.Verdict == client.NoData || g.Verdict == client.Off || g.Bound == nil || of(g.Bound) == nil {
 		return "-"
 	}
-	if g.Kind == "quantile" {
-		return latency(*of(g.Bound))
+	switch x := *of(g.Bound); g.Kind {
+	case client.KindQuantile:
+		return latency(x)
+	case client.KindMean, client.KindGauge, client.KindDrift:
+		return amount(x)
+	default:
+		return rate(x)
 	}
-	return rate(*of(g.Bound))
 }
 
 func atBaseline(b *client.Bound) *float64  { return b.Baseline }

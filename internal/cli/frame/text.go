@@ -78,6 +78,27 @@ func latency(s float64) string {
 	return fmt.Sprintf("%.3gs", s)
 }
 
+// prefixes are those of the SI, by powers of a thousand from the millionth on.
+var prefixes = []string{"u", "m", "", "k", "M", "G", "T", "P", "E"}
+
+// amount writes a level whose unit is not known: 0.35, 812, 1.47G.
+func amount(x float64) string {
+	switch size := math.Abs(x); {
+	case size >= 1000 && size < 10_000:
+		return fmt.Sprintf("%.0f", x)
+	case !(size > 0), size >= 0.01 && size < 1000, math.IsInf(x, 0):
+		return fmt.Sprintf("%.3g", x)
+	}
+	i := 2
+	for ; math.Abs(x) < 1 && i > 0; i-- {
+		x *= 1000
+	}
+	for ; math.Abs(x) >= 999.5 && i < len(prefixes)-1; i++ {
+		x /= 1000
+	}
+	return fmt.Sprintf("%.3g%s", x, prefixes[i])
+}
+
 // signed writes a change in percent or percentage points, without its unit.
 func signed(x float64) string {
 	p := 100 * x

@@ -45,7 +45,9 @@ func compared(g *gate.Gate, j *gate.Judgement, b gate.Bound) string {
 		return fmt.Sprintf("%s (%s requests) against %s (%s)", seconds(b.Candidate), count(j.Total.NT), seconds(b.Baseline), count(j.Total.NC))
 	case gate.Gauge:
 		return fmt.Sprintf("%s against %s on average of %s windows", amount(b.Candidate), amount(b.Baseline), count(j.Total.NT))
-	case gate.Rate, gate.Mean, gate.Drift:
+	case gate.Mean:
+		return fmt.Sprintf("%s (%s reports) against %s (%s)", amount(b.Candidate), count(j.Total.NT), amount(b.Baseline), count(j.Total.NC))
+	case gate.Rate, gate.Drift:
 	}
 	if c := j.Here; c.NT > 0 && c.NC > 0 && 2*c.NT >= j.Total.NT || c == j.Total {
 		return counted(g, c.KT, c.NT) + " against " + counted(g, c.KC, c.NC)

@@ -61,8 +61,8 @@ func gateNamed(p *rollout.Plan, name string) *gate.Gate {
 
 func describeGate(out *api.Gate, g *gate.Gate) {
 	out.Share = g.Share
-	if g.Kind == gate.Quantile {
-		out.Kind = api.GateKindQuantile
+	if g.Kind != "" {
+		out.Kind = api.GateKind(g.Kind)
 	}
 	if g.Complement || g.Worse == stats.Down {
 		out.Worse = api.GateWorseDown
