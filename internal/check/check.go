@@ -6,69 +6,55 @@ import (
 	"math"
 
 	"github.com/belay-rollouts/belay/internal/check/column"
+	"github.com/belay-rollouts/belay/internal/check/plan"
+	"github.com/belay-rollouts/belay/internal/check/sample"
 	"github.com/belay-rollouts/belay/internal/core/evidence"
-	"github.com/belay-rollouts/belay/internal/core/spec"
 	"github.com/belay-rollouts/belay/internal/core/split"
 	"github.com/belay-rollouts/belay/internal/problem"
 )
 
-const (
-	noHarm      = spec.NoHarm
-	perExposure = spec.PerExposure
-)
+// Options is what a check is made of.
+type Options struct {
+	Plan plan.Plan
+	// Options say what is read; their gates are those of the plan.
+	sample.Options
+	// MaxBad is the share of rows of an arm or of a file that may be bad.
+	MaxBad float64
+	// Anytime judges by e-values, for who looks again while the files grow.
+	Anytime bool
+}
+
+// DefaultMaxBad is the default of Options.MaxBad.
+const DefaultMaxBad = 0.01
 
 // Run reads the files and judges them. The error is one of the command or of the
-// files; what the files say is in the report, also that they say nothing.
+// files; what the files say is in the report, also that they say nothing. Beside
+// the error that too many rows are bad the report says which.
 func Run(ctx context.Context, o Options) (*Report, error) {
-	if err := o.check(); err != nil {
-		return nil, err
-	}
-	s, err := newScanner(&o)
+	o.Gates = o.Plan.Gates
+	read, err := sample.Read(ctx, o.Options)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.learn(ctx); err != nil {
-		return nil, err
-	}
-	if err := s.count(ctx); err != nil {
-		return nil, err
-	}
-	r := s.report()
-	if err := s.tooBad(); err != nil {
+	r := newReport(&o, read)
+	if err := tooBad(read, o.MaxBad); err != nil {
 		return r, err
 	}
+	s := &sitting{plan: &o.Plan, read: read, anytime: o.Anytime}
 	s.judge(r)
 	s.note(r)
 	return r, nil
 }
 
-// report says what was read.
-func (s *scanner) report() *Report {
-	p := &s.options.Plan
+// newReport says what was read.
+func newReport(o *Options, read *sample.Sample) *Report {
+	p := &o.Plan
 	r := &Report{
-		SchemaVersion: SchemaVersion, Require: p.Require, Method: OneShot, Alpha: p.Alpha, MinSamples: p.MinSamples,
-		Policy: p.Policy, Stage: p.Stage, Unused: s.mapping.Unused, Strata: len(s.strata),
+		SchemaVersion: SchemaVersion, Require: p.Require, Method: OneShot, Alpha: p.Alpha, MinSamples: p.MinSamples, Policy: p.Policy, Stage: p.Stage,
+		Files: read.Files, Columns: read.Columns, Unused: read.Unused, Pairs: read.Match, Strata: read.Strata,
 	}
-	if s.options.Anytime {
+	if o.Anytime {
 		r.Method = Anytime
-	}
-	for _, f := range s.files {
-		file := File{Name: f.source.Name, Format: f.format, Rows: f.rows, Bad: f.bad, Faults: f.list()}
-		if f.fixed {
-			file.Arm = f.arm.String()
-		}
-		r.Files = append(r.Files, file)
-	}
-	for _, e := range s.mapping.Entries {
-		c := Column{Role: e.Role, Column: e.Column, Asked: e.Asked}
-		if e.Unit > 0 {
-			c.Unit = e.Unit.String()[1:]
-		}
-		r.Columns = append(r.Columns, c)
-	}
-	if s.pairing != nil {
-		alone := s.pairing.alone()
-		r.Pairs = &Pairs{Pairs: s.pairing.pairs, BaselineOnly: alone[split.Baseline], CandidateOnly: alone[split.Candidate]}
 	}
 	return r
 }
@@ -76,30 +62,29 @@ func (s *scanner) report() *Report {
 // tooBad is an error when more rows are bad than may be. Both arms are looked at
 // by themselves: a few bad rows of a large baseline must not hide that the
 // candidate has nothing else.
-func (s *scanner) tooBad() error {
-	most := s.options.MaxBad
+func tooBad(read *sample.Sample, most float64) error {
 	over := func(bad, rows uint64) bool { return rows > 0 && float64(bad) > most*float64(rows) }
-	for _, f := range s.files {
-		if over(f.bad, f.rows) {
-			return s.tooBadError(f.source.Name, f.bad, f.rows)
+	for _, f := range read.Files {
+		if over(f.Bad, f.Rows) {
+			return tooBadError(f.Name, f.Bad, f.Rows, most)
 		}
 	}
-	for arm, seen := range s.arms {
-		if over(seen.bad, seen.rows) {
-			return s.tooBadError("the "+split.Arm(arm).String(), seen.bad, seen.rows)
+	for arm, seen := range read.Arms {
+		if over(seen.Bad, seen.Rows) {
+			return tooBadError("the "+split.Arm(arm).String(), seen.Bad, seen.Rows, most)
 		}
 	}
 	return nil
 }
 
-func (s *scanner) tooBadError(of string, bad, rows uint64) error {
-	return problem.New(problem.Invalid, "%d of the %d rows of %s are bad, more than %s; mend them, or allow more with --max-bad", bad, rows, of, percent(s.options.MaxBad))
+func tooBadError(of string, bad, rows uint64, most float64) error {
+	return problem.New(problem.Invalid, "%d of the %d rows of %s are bad, more than %s; mend them, or allow more with --max-bad", bad, rows, of, percent(most))
 }
 
 func percent(x float64) string { return fmt.Sprintf("%.4g%%", 100*x) }
 
 // note adds what a person should know beside the verdicts.
-func (s *scanner) note(r *Report) {
+func (s *sitting) note(r *Report) {
 	note := func(format string, args ...any) { r.Notes = append(r.Notes, fmt.Sprintf(format, args...)) }
 	if p := r.Pairs; p != nil {
 		switch least := min(p.Pairs+p.BaselineOnly, p.Pairs+p.CandidateOnly); {
@@ -113,47 +98,46 @@ func (s *scanner) note(r *Report) {
 			note("%d ids of the baseline have no row of the candidate; if it should have answered them, their loss is not judged", p.BaselineOnly)
 		}
 	}
-	if b, c := s.arms[split.Baseline], s.arms[split.Candidate]; c.bad > 0 && unlike(float64(b.bad), float64(b.rows), float64(c.bad), float64(c.rows)) {
-		note("the candidate has %d bad rows of %d, the baseline %d of %d: look at them, they are judged by no gate", c.bad, c.rows, b.bad, b.rows)
+	if b, c := s.read.Arms[split.Baseline], s.read.Arms[split.Candidate]; c.Bad > 0 && unlike(b, c) {
+		note("the candidate has %d bad rows of %d, the baseline %d of %d: look at them, they are judged by no gate", c.Bad, c.Rows, b.Bad, b.Rows)
 	}
-	for _, c := range s.collectors {
-		if c.absent == NoColumn {
-			note("no column stands for %s; name it with --column %s", c.gate.Name, askFor(c))
+	for _, c := range s.read.Gates {
+		if c.Absent == sample.NoColumn {
+			note("no column stands for %s; name it with --column %s", c.Judged.Name, askFor(c))
 		}
 	}
-	if at, ok := s.mapping.Find(column.Unit); ok {
-		for _, g := range r.Gates {
-			if g.Reason == TooFewUnits {
-				note("the rows of %s come from too few units (%s) to know how much these differ; if its rows are independent, say so with --column unit=", g.Gate, at.Column)
-			}
+	for _, g := range r.Gates {
+		if g.Reason == TooFewUnits {
+			note("the rows of %s come from too few units to know how much these differ; if they are independent, say so with --column %s=", g.Gate, column.Unit)
 		}
 	}
 }
 
 // askFor is how the column of a gate is named.
-func askFor(c *collector) string {
-	switch c.spec.Metric {
+func askFor(c *sample.Gate) string {
+	switch c.Spec.Metric {
 	case evidence.ErrorRate:
 		return "status=COLUMN or error=COLUMN"
 	case evidence.ClientErrorRate:
 		return "status=COLUMN or client_error=COLUMN"
-	case accuracy:
+	case sample.Accuracy:
 		return "correct=COLUMN, or output=COLUMN and label=COLUMN"
-	case agreement:
+	case sample.Agreement:
 		return "output=COLUMN and id=COLUMN"
 	}
-	if c.spec.Quantile > 0 {
-		return string(timed(c.spec.Metric)) + "=COLUMN:ms"
+	if c.Spec.Quantile > 0 {
+		return string(sample.Timed(c.Spec.Metric)) + "=COLUMN:ms"
 	}
-	return c.spec.Metric + "=COLUMN"
+	return c.Spec.Metric + "=COLUMN"
 }
 
 // unlike reports whether the candidate's share of bad rows is larger than chance
 // makes it: by more than three standard errors.
-func unlike(badB, rowsB, badC, rowsC float64) bool {
-	if rowsB == 0 || rowsC == 0 {
+func unlike(baseline, candidate sample.Seen) bool {
+	b, c := float64(baseline.Rows), float64(candidate.Rows)
+	if b == 0 || c == 0 {
 		return false
 	}
-	p := (badB + badC) / (rowsB + rowsC)
-	return badC/rowsC-badB/rowsB > 3*math.Sqrt(p*(1-p)*(1/rowsB+1/rowsC))
+	p := float64(baseline.Bad+candidate.Bad) / (b + c)
+	return float64(candidate.Bad)/c-float64(baseline.Bad)/b > 3*math.Sqrt(p*(1-p)*(1/b+1/c))
 }

@@ -25,18 +25,18 @@ type exceedance struct {
 }
 
 func newExceedance(t *trial) exceedance {
-	base := t.layout.Sketches[t.gate.Sketch]
-	e := exceedance{base: float64(base), rates: oneshot.Rates{Phi: t.sample.Phi}}
+	base := t.Layout.Sketches[t.Judged.Sketch]
+	e := exceedance{base: float64(base), rates: oneshot.Rates{Phi: t.counts.Phi}}
 	strata := t.seen.Strata
-	for i, slice := range t.sample.Strata {
+	for i, slice := range t.counts.Strata {
 		if slice.Edge == 0 || i >= len(strata) || strata[i] == nil {
 			continue
 		}
 		e.rates.Strata = append(e.rates.Strata, slice.Counts)
-		e.latency = append(e.latency, &strata[i].Sides[split.Candidate].Latency[t.gate.Sketch])
+		e.latency = append(e.latency, &strata[i].Sides[split.Candidate].Latency[t.Judged.Sketch])
 		e.edges = append(e.edges, slice.Edge)
 	}
-	levels := t.gate.Levels(t.view(t.seen), &gate.Judgement{Sample: t.sample})
+	levels := t.Judged.Levels(t.View(t.seen), &gate.Judgement{Sample: t.counts})
 	e.estimate = math.Log(levels.Candidate / levels.Baseline)
 	return e
 }

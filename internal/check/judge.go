@@ -2,13 +2,14 @@ package check
 
 import (
 	"cmp"
-	"math"
 	"slices"
 	"strings"
 
+	"github.com/belay-rollouts/belay/internal/check/plan"
+	"github.com/belay-rollouts/belay/internal/check/sample"
 	"github.com/belay-rollouts/belay/internal/core/evidence"
 	"github.com/belay-rollouts/belay/internal/core/gate"
-	"github.com/belay-rollouts/belay/internal/core/oneshot"
+	"github.com/belay-rollouts/belay/internal/core/spec"
 	"github.com/belay-rollouts/belay/internal/core/split"
 	"github.com/belay-rollouts/belay/internal/core/stats"
 )
@@ -20,21 +21,28 @@ const (
 	segmentPart = 0.2
 )
 
+// sitting is one judgement of all gates.
+type sitting struct {
+	plan    *plan.Plan
+	read    *sample.Sample
+	anytime bool
+}
+
 // judge works out all verdicts.
-func (s *scanner) judge(r *Report) {
-	p := &s.options.Plan
-	guarded := p.Guarded && len(s.segments) > 0
+func (s *sitting) judge(r *Report) {
+	p := s.plan
+	guarded := p.Guarded && s.read.Segmented
 	whole, parts := p.Alpha, p.Alpha
 	if guarded {
 		whole, parts = wholePart*p.Alpha, segmentPart*p.Alpha
 	}
 	var trials, bySegment []*trial
-	for _, c := range s.collectors {
-		trials = append(trials, newTrial(c, "", &c.evidence))
-		if c.absent != "" || c.gate.Kind == gate.Drift {
+	for _, c := range s.read.Gates {
+		trials = append(trials, newTrial(c, "", &c.Evidence))
+		if c.Absent != "" || c.Judged.Kind == gate.Drift {
 			continue
 		}
-		for _, segment := range c.evidence.Segments {
+		for _, segment := range c.Evidence.Segments {
 			bySegment = append(bySegment, newTrial(c, segment.Name, &evidence.Evidence{Strata: segment.Strata}))
 		}
 	}
@@ -57,9 +65,9 @@ func (s *scanner) judge(r *Report) {
 // back, and those that would hold. One that only informs is a family of its own.
 func family(t *trial) string {
 	switch {
-	case t.gate.Info:
-		return "info " + t.gate.Name
-	case t.gate.Holds:
+	case t.Judged.Info:
+		return "info " + t.Judged.Name
+	case t.Judged.Holds:
 		return "hold"
 	}
 	return "rollback"
@@ -67,18 +75,18 @@ func family(t *trial) string {
 
 // weigh works out the p-values of trials that share an alpha, family by family,
 // and what each of them is compared with (Holm).
-func (s *scanner) weigh(trials []*trial, alpha float64) {
+func (s *sitting) weigh(trials []*trial, alpha float64) {
 	families := map[string][]*trial{}
 	for _, t := range trials {
-		if t.absent != NotInFiles {
+		if t.Absent != sample.NotInFiles {
 			families[family(t)] = append(families[family(t)], t)
 		}
 	}
 	for _, members := range families {
 		for _, t := range members {
 			switch {
-			case t.absent != "":
-			case s.options.Anytime:
+			case t.Absent != "":
+			case s.anytime:
 				t.always(alpha, 1/float64(len(members)))
 			default:
 				t.look()
@@ -86,7 +94,7 @@ func (s *scanner) weigh(trials []*trial, alpha float64) {
 		}
 		holm(members, alpha)
 		for _, t := range members {
-			t.safeAt = s.options.Plan.Alpha
+			t.safeAt = s.plan.Alpha
 		}
 	}
 }
@@ -112,53 +120,53 @@ func holm(members []*trial, alpha float64) {
 func reaches(p, at float64) bool { return p <= at*(1+1e-9) }
 
 // verdict makes the verdict of a trial.
-func (s *scanner) verdict(t *trial) Gate {
-	g := &t.gate
+func (s *sitting) verdict(t *trial) Gate {
+	g := &t.Judged
 	out := Gate{
-		Gate: g.Name, Segment: t.segment, Kind: g.Kind, Worse: "up", Info: g.Info, GuardOnly: g.GuardOnly, Paired: t.paired || t.spec.Metric == agreement,
+		Gate: g.Name, Segment: t.segment, Kind: g.Kind, Worse: "up", Info: g.Info, GuardOnly: g.GuardOnly, Paired: t.paired || t.Spec.Metric == sample.Agreement,
 		PFail: t.harm, PFailAt: t.harmAt, PPass: t.safe, PPassAt: t.safeAt,
 	}
 	if harmIsDown(g) {
 		out.Worse = "down"
 	}
-	if t.absent == "" || t.absent == NoColumn && g.Kind != "" {
+	if t.Absent == "" || t.Absent == sample.NoColumn && g.Kind != "" {
 		out.Margin, out.MarginValue = g.MarginText(), marginValue(g)
 		for _, c := range g.Ceilings {
 			out.Ceilings = append(out.Ceilings, c.Text)
 		}
 	}
-	if t.absent == "" {
+	if t.Absent == "" {
 		out.Baseline, out.Candidate = t.seenRows(split.Baseline), t.seenRows(split.Candidate)
 	}
 	out.Verdict, out.Reason = s.decide(t)
 	if out.Verdict != gate.NoData && out.Verdict != gate.Off {
-		out.Bound = t.bound(s.options.Anytime)
+		out.Bound = t.bound(s.anytime)
 	}
 	return out
 }
 
 // seenRows is what was seen of an arm.
 func (t *trial) seenRows(arm split.Arm) Rows {
-	sum := total(&t.sample)
+	sum := total(&t.counts)
 	events := sum.KC
 	if arm == split.Candidate {
 		events = sum.KT
 	}
 	out := Rows{Rows: t.rows()[arm]}
 	if t.segment == "" {
-		out.Silent = t.silent[arm]
+		out.Silent = t.Silent[arm]
 	}
-	if (t.gate.Kind == gate.Rate || t.gate.Kind == gate.Mean) && !t.paired {
+	if (t.Judged.Kind == gate.Rate || t.Judged.Kind == gate.Mean) && !t.paired {
 		out.Events = new(events)
 	}
-	if t.gate.Kind == gate.Rate && t.paired {
-		p := t.scope.pairs
-		events = p.bothTC + p.onlyC
+	if t.Judged.Kind == gate.Rate && t.paired {
+		p := t.scope.Pairs
+		events = p.Both + p.OnlyC
 		if arm == split.Candidate {
-			events = p.bothTC + p.onlyT
+			events = p.Both + p.OnlyT
 		}
-		if t.gate.Complement {
-			events = p.n - events
+		if t.Judged.Complement {
+			events = p.N - events
 		}
 		out.Events = new(events)
 	}
@@ -166,29 +174,29 @@ func (t *trial) seenRows(arm split.Arm) Rows {
 }
 
 // decide reads the p-values.
-func (s *scanner) decide(t *trial) (gate.Verdict, gate.Reason) {
+func (s *sitting) decide(t *trial) (gate.Verdict, gate.Reason) {
 	n := t.rows()
-	compares := t.gate.Method != gate.None
+	compares := t.Judged.Method != gate.None
 	switch {
-	case t.absent == NotInFiles:
-		return gate.Off, NotInFiles
-	case t.absent != "":
-		return gate.NoData, t.absent
+	case t.Absent == sample.NotInFiles:
+		return gate.Off, sample.NotInFiles
+	case t.Absent != "":
+		return gate.NoData, t.Absent
 	case n[split.Candidate] == 0:
 		return gate.NoData, gate.NoCandidateData
 	case n[split.Baseline] == 0 && compares:
 		return gate.NoData, gate.NoBaselineData
-	case t.layout.Clustered && t.fewUnits(compares):
+	case t.Layout.Clustered && t.fewUnits(compares):
 		return gate.Undecided, TooFewUnits
 	case reaches(t.harm, t.harmAt):
 		return gate.Fail, t.failReason()
-	case n[split.Candidate] < float64(s.options.Plan.MinSamples), compares && n[split.Baseline] < float64(s.options.Plan.MinSamples):
+	case n[split.Candidate] < float64(s.plan.MinSamples), compares && n[split.Baseline] < float64(s.plan.MinSamples):
 		return gate.Undecided, TooFewRows
 	case t.onlySuccesses():
 		return gate.Undecided, gate.OnlySuccesses
 	case reaches(t.safe, t.safeAt):
 		return gate.Pass, gate.MarginProven
-	case s.options.Anytime:
+	case s.anytime:
 		return gate.Undecided, gate.NotProvenYet
 	}
 	return gate.Undecided, NotProven
@@ -196,16 +204,16 @@ func (s *scanner) decide(t *trial) (gate.Verdict, gate.Reason) {
 
 // fewUnits reports whether the rows of an arm come from too few units.
 func (t *trial) fewUnits(compares bool) bool {
-	few := t.scope.occupied(split.Candidate) < stats.MinBuckets
-	return few || compares && t.scope.occupied(split.Baseline) < stats.MinBuckets
+	few := t.scope.Occupied(split.Candidate) < stats.MinBuckets
+	return few || compares && t.scope.Occupied(split.Baseline) < stats.MinBuckets
 }
 
 // failReason says which claim of the gate was proven.
 func (t *trial) failReason() gate.Reason {
 	if t.parts == nil {
-		return t.gate.FailReason(&t.judgement, gate.Place{Stages: 1})
+		return t.Judged.FailReason(&t.judgement, gate.Place{Stages: 1})
 	}
-	if t.gate.Method == gate.None {
+	if t.Judged.Method == gate.None {
 		return gate.CeilingBroken
 	}
 	margin := t.parts[0]
@@ -219,8 +227,8 @@ func (t *trial) failReason() gate.Reason {
 // files that leave it empty in other rows: who reports successes alone looks
 // perfect on both arms.
 func (t *trial) onlySuccesses() bool {
-	g, sum := &t.gate, total(&t.sample)
-	if t.spec.Outcome == "" || g.Kind != gate.Rate || g.PerExposure || !harmIsDown(g) || t.silent[split.Baseline]+t.silent[split.Candidate] == 0 {
+	g, sum := &t.Judged, total(&t.counts)
+	if t.Spec.Outcome == "" || g.Kind != gate.Rate || g.PerExposure || !harmIsDown(g) || t.Silent[split.Baseline]+t.Silent[split.Candidate] == 0 {
 		return false
 	}
 	if g.Complement {
@@ -277,109 +285,5 @@ func (r *Report) meets(g Gate) bool {
 		return true
 	}
 	harmless := g.Reason == NotProven || g.Reason == gate.NotProvenYet || g.Reason == gate.OnlySuccesses
-	return harmless && (g.GuardOnly || r.Require == noHarm)
-}
-
-// finite is a number that can be shown, or nothing.
-func finite(x float64) *float64 {
-	if math.IsNaN(x) || math.IsInf(x, 0) {
-		return nil
-	}
-	return &x
-}
-
-// bound is what is known of the change, or of the level where there is no margin.
-func (t *trial) bound(anytime bool) *Bound {
-	if t.gate.Method == gate.None {
-		return t.level(anytime)
-	}
-	if anytime {
-		g := t.gate
-		b := g.Bound(t.view(t.seen), &t.judgement, gate.Place{Stages: 1, Alpha: t.safeAt})
-		out := &Bound{Of: Change, Relative: b.Relative, Estimate: finite(b.Estimate), Lower: finite(b.Lower), Upper: finite(b.Upper)}
-		out.Baseline, out.Candidate = t.levels()
-		return out
-	}
-	p := t.parts[0]
-	fail := oneshot.Bound(p.test, t.harmAt/float64(len(t.parts)), p.worse)
-	pass := oneshot.Bound(p.test, t.safeAt, -p.worse)
-	out := &Bound{Of: Change, Relative: t.gate.Kind != gate.Drift && (t.gate.Method != gate.Difference || t.gate.Slope != 1)}
-	out.Baseline, out.Candidate = t.levels()
-	out.Estimate = t.shown(p.test.Estimate(), out.Baseline)
-	if est := p.test.Estimate(); math.IsInf(est, -1) && t.gate.Method != gate.Difference {
-		out.Estimate = new(-1.0) // None of the candidate's is all of it less.
-	}
-	out.Lower, out.Upper = t.shown(fail, out.Baseline), t.shown(pass, out.Baseline)
-	if harmIsDown(&t.gate) {
-		out.Lower, out.Upper = out.Upper, out.Lower
-	}
-	return out
-}
-
-// shown turns what a test measures into the change that people read.
-func (t *trial) shown(x float64, baseline *float64) *float64 {
-	g := &t.gate
-	switch {
-	case math.IsInf(x, 0) || math.IsNaN(x):
-		return nil
-	case g.Kind == gate.Drift:
-		return &x
-	case g.Method != gate.Difference:
-		return finite(math.Expm1(x))
-	case g.Slope == 1 && g.Complement:
-		return new(-x)
-	case g.Slope == 1:
-		return &x
-	case baseline == nil:
-		return nil
-	case t.paired:
-		return finite(-x / *baseline)
-	}
-	// The bad event is at x + Slope*(1-baseline), so the success is at one less that.
-	return finite((1-x-g.Slope*(1-*baseline)) / *baseline - 1)
-}
-
-// levels are the metric itself at both arms.
-func (t *trial) levels() (baseline, candidate *float64) {
-	p, sum := &t.scope.pairs, total(&t.sample)
-	switch {
-	case t.gate.Kind == gate.Drift:
-		return nil, nil
-	case t.paired && t.gate.Kind == gate.Mean:
-		return finite(p.values.X / p.n), finite(p.values.Y / p.n)
-	case t.paired:
-		return finite((p.bothTC + p.onlyC) / p.n), finite((p.bothTC + p.onlyT) / p.n)
-	}
-	b := t.gate.Levels(t.view(t.seen), &gate.Judgement{Sample: t.sample, Total: sum})
-	if sum.NC > 0 {
-		baseline = finite(b.Baseline)
-	}
-	return baseline, finite(b.Candidate)
-}
-
-// level is the candidate's metric with its bounds.
-func (t *trial) level(anytime bool) *Bound {
-	out := &Bound{Of: Level}
-	out.Baseline, out.Candidate = t.levels()
-	out.Estimate = out.Candidate
-	if len(t.gate.Ceilings) == 0 || t.gate.Kind == gate.Quantile {
-		return out
-	}
-	ceiling := t.ceilings()[0]
-	n := float64(len(t.gate.Ceilings))
-	var fail, pass float64
-	if c, ok := ceiling.test.(oneshot.Ceiling); ok && anytime {
-		prior := stats.Prior3(0.5)
-		fail = stats.BernoulliBound(c.K, c.N, c.Phi, -math.Log(t.harmAt/n), stats.Up, prior)
-		pass = stats.BernoulliBound(c.K, c.N, c.Phi, -math.Log(t.safeAt), stats.Down, prior)
-	} else if !anytime {
-		fail, pass = oneshot.Bound(ceiling.test, t.harmAt/n, ceiling.worse), oneshot.Bound(ceiling.test, t.safeAt, -ceiling.worse)
-	} else {
-		return out
-	}
-	if t.gate.Kind == gate.Rate && t.gate.Ceilings[0].Complement {
-		fail, pass = 1-fail, 1-pass // The bad event is that it does not happen.
-	}
-	out.Lower, out.Upper = finite(min(fail, pass)), finite(max(fail, pass))
-	return out
+	return harmless && (g.GuardOnly || r.Require == spec.NoHarm)
 }

@@ -1,11 +1,7 @@
 package check
 
 import (
-	"strconv"
-	"strings"
-
-	"github.com/belay-rollouts/belay/internal/check/column"
-	"github.com/belay-rollouts/belay/internal/check/row"
+	"github.com/belay-rollouts/belay/internal/check/sample"
 	"github.com/belay-rollouts/belay/internal/core/gate"
 	"github.com/belay-rollouts/belay/internal/core/spec"
 )
@@ -17,10 +13,6 @@ const SchemaVersion = spec.APIVersion
 const (
 	// NotProven is undecided at a single look.
 	NotProven gate.Reason = "NotProven"
-	// NoColumn is a gate that no column of the files stands for.
-	NoColumn gate.Reason = "NoColumn"
-	// NotInFiles is a gate on a resource of servers.
-	NotInFiles gate.Reason = "NotInFiles"
 	// TooFewRows is a gate with fewer rows than minSamples in an arm.
 	TooFewRows gate.Reason = "TooFewRows"
 	// TooFewUnits is a gate whose rows come from too few units to know how much
@@ -47,12 +39,12 @@ type Report struct {
 	Segments []Gate `json:"segments,omitempty"`
 	Guarded  bool   `json:"guarded,omitempty"`
 
-	Files   []File   `json:"files"`
-	Columns []Column `json:"columns"`
-	Unused  []string `json:"unusedColumns,omitempty"`
-	Pairs   *Pairs   `json:"pairs,omitempty"`
-	Strata  int      `json:"strata,omitempty"`
-	Notes   []string `json:"notes,omitempty"`
+	Files   []sample.File   `json:"files"`
+	Columns []sample.Column `json:"columns"`
+	Unused  []string        `json:"unusedColumns,omitempty"`
+	Pairs   *sample.Match   `json:"pairs,omitempty"`
+	Strata  int             `json:"strata,omitempty"`
+	Notes   []string        `json:"notes,omitempty"`
 }
 
 // Method is how verdicts are made.
@@ -130,67 +122,3 @@ const (
 	Change Quantity = "change"
 	Level  Quantity = "level"
 )
-
-// File is what was read of a file.
-type File struct {
-	Name   string     `json:"name"`
-	Arm    string     `json:"arm,omitempty"`
-	Format row.Format `json:"format"`
-	Rows   uint64     `json:"rows"`
-	Bad    uint64     `json:"bad"`
-	Faults []Fault    `json:"faults,omitempty"`
-}
-
-// Column is a column that was used.
-type Column struct {
-	Role   column.Role `json:"role"`
-	Column string      `json:"column"`
-	Unit   string      `json:"unit,omitempty"`
-	// Asked is true where the caller named it, and false where its name was enough.
-	Asked bool `json:"asked,omitempty"`
-}
-
-// Pairs counts rows by whether the other arm has one with the same id.
-type Pairs struct {
-	Pairs         uint64 `json:"pairs"`
-	BaselineOnly  uint64 `json:"baselineOnly"`
-	CandidateOnly uint64 `json:"candidateOnly"`
-}
-
-// String writes the column for people: latency = took (ms).
-func (c Column) String() string {
-	switch {
-	case c.Column == column.RowNumber:
-		return string(c.Role) + " = the number of the row"
-	case c.Unit != "":
-		return string(c.Role) + " = " + c.Column + " (" + c.Unit + ")"
-	case string(c.Role) == c.Column:
-		return c.Column
-	}
-	return string(c.Role) + " = " + c.Column
-}
-
-// reasons are what is wrong with a row, in words.
-var reasons = map[row.Reason]string{
-	row.WrongFieldCount: "not as many fields as the header has", row.TooLong: "longer than 1 MiB", row.BrokenQuotes: "a quote is never closed",
-	row.NotJSON: "no JSON object", row.NotUTF8: "no UTF-8",
-	row.Empty: "is empty", row.NotNumber: "is no number", row.NaN: "is NaN", row.Infinite: "is infinite", row.NotBoolean: "is neither 0 nor 1",
-	UnknownArm: "names no arm", DuplicateID: "comes a second time", Negative: "is negative", TooLarge: "is too large",
-	NotStatus: "is no HTTP status", NotTime: "is no time",
-}
-
-// String writes what was found for people: 3 × latency_ms is NaN (line 7, 9, 12).
-func (f Fault) String() string {
-	words := make([]string, 0, len(f.Lines)+1)
-	for _, line := range f.Lines {
-		words = append(words, strconv.Itoa(line))
-	}
-	if f.Count > uint64(len(f.Lines)) {
-		words = append(words, "…")
-	}
-	what := reasons[f.Reason]
-	if f.Column != "" {
-		what = f.Column + " " + what
-	}
-	return strconv.FormatUint(f.Count, 10) + " × " + what + " (line " + strings.Join(words, ", ") + ")"
-}

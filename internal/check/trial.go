@@ -3,6 +3,7 @@ package check
 import (
 	"math"
 
+	"github.com/belay-rollouts/belay/internal/check/sample"
 	"github.com/belay-rollouts/belay/internal/core/evidence"
 	"github.com/belay-rollouts/belay/internal/core/gate"
 	"github.com/belay-rollouts/belay/internal/core/oneshot"
@@ -12,11 +13,11 @@ import (
 
 // A trial is one gate before its evidence: that of the whole, or of one segment.
 type trial struct {
-	*collector
+	*sample.Gate
 	segment string
 	seen    *evidence.Evidence
-	sample  gate.Sample
-	scope   *scope
+	counts  gate.Sample
+	scope   *sample.Scope
 	// paired says that the pairs are judged, and not the arms apart.
 	paired bool
 
@@ -36,13 +37,10 @@ type part struct {
 	worse  stats.Dir
 }
 
-func newTrial(c *collector, segment string, seen *evidence.Evidence) *trial {
-	t := &trial{collector: c, segment: segment, seen: seen, scope: c.scopes[segment], harm: 1, safe: 1}
-	if t.scope == nil {
-		t.scope = &scope{}
-	}
-	t.sample = c.gate.Reduce(c.view(seen))
-	if c.gate.Kind == gate.Quantile && c.layout.Clustered {
+func newTrial(c *sample.Gate, segment string, seen *evidence.Evidence) *trial {
+	t := &trial{Gate: c, segment: segment, seen: seen, scope: c.Scope(segment), harm: 1, safe: 1}
+	t.counts = c.Judged.Reduce(c.View(seen))
+	if c.Judged.Kind == gate.Quantile && c.Layout.Clustered {
 		t.disperse()
 	}
 	t.paired = t.pairsServe()
@@ -65,9 +63,9 @@ func (t *trial) disperse() {
 			n[j] += float64(c.N[j])
 		}
 	}
-	t.sample.Stages = nil
-	t.sample.Phi = stats.Dispersion(t.gate.Quantile, stats.ScorePhi(strata, 0))
-	t.sample.CeilingPhi = stats.Dispersion(1, stats.BernoulliPhi(k[:], n[:]))
+	t.counts.Stages = nil
+	t.counts.Phi = stats.Dispersion(t.Judged.Quantile, stats.ScorePhi(strata, 0))
+	t.counts.CeilingPhi = stats.Dispersion(1, stats.BernoulliPhi(k[:], n[:]))
 }
 
 func floats(counts [split.Buckets]uint64) []float64 {
@@ -87,9 +85,9 @@ const pairedShare = 0.9
 // each other even as pairs, which only the dispersion between units tells, so
 // with units the arms are compared; it knows that a unit is in both.
 func (t *trial) pairsServe() bool {
-	g := &t.gate
-	total := total(&t.sample)
-	if g.Method == gate.None || t.layout.Clustered || t.scope.pairs.n < pairedShare*min(total.NT, total.NC) || t.scope.pairs.n == 0 {
+	g := &t.Judged
+	total := total(&t.counts)
+	if g.Method == gate.None || t.Layout.Clustered || t.scope.Pairs.N < pairedShare*min(total.NT, total.NC) || t.scope.Pairs.N == 0 {
 		return false
 	}
 	return g.Kind == gate.Rate && g.Method == gate.Difference && !g.PerExposure || g.Kind == gate.Mean && !g.PerExposure
@@ -109,17 +107,18 @@ func total(s *gate.Sample) (sum stats.Stratum) {
 // rows is how many rows of each arm are judged.
 func (t *trial) rows() (n [split.Arms]float64) {
 	if t.paired {
-		n[split.Baseline], n[split.Candidate] = t.scope.pairs.n, t.scope.pairs.n
+		n[split.Baseline], n[split.Candidate] = t.scope.Pairs.N, t.scope.Pairs.N
 		return n
 	}
-	sum := total(&t.sample)
+	sum := total(&t.counts)
 	n[split.Baseline], n[split.Candidate] = sum.NC, sum.NT
 	return n
 }
 
 // look works out the p-values of one look.
 func (t *trial) look() {
-	if t.gate.Method != gate.None {
+	t.parts = []part{}
+	if t.Judged.Method != gate.None {
 		t.parts = append(t.parts, t.margin())
 	}
 	t.parts = append(t.parts, t.ceilings()...)
@@ -130,7 +129,7 @@ func (t *trial) look() {
 		inside := sure(p.test.P(p.margin, -p.worse))
 		if i == 0 {
 			t.safe = inside
-		} else if t.gate.Method == gate.None {
+		} else if t.Judged.Method == gate.None {
 			t.safe = max(t.safe, inside)
 		}
 	}
@@ -146,9 +145,9 @@ func sure(p float64) float64 {
 
 // margin is the claim about the margin.
 func (t *trial) margin() part {
-	g := &t.gate
-	counts := stats.Counts{Phi: t.sample.Phi}
-	for _, slice := range t.sample.Strata {
+	g := &t.Judged
+	counts := stats.Counts{Phi: t.counts.Phi}
+	for _, slice := range t.counts.Strata {
 		counts.Strata = append(counts.Strata, slice.Counts)
 	}
 	logMargin := math.Log1p(g.Margin)
@@ -156,11 +155,11 @@ func (t *trial) margin() part {
 	case g.Kind == gate.Quantile:
 		return part{t.quantile(), logMargin, g.Worse}
 	case g.Kind == gate.Mean && t.paired:
-		return part{oneshot.PairedMeans(t.scope.pairs.values), logMargin, g.Worse}
+		return part{oneshot.PairedMeans(t.scope.Pairs.Values), logMargin, g.Worse}
 	case g.Kind == gate.Mean:
 		return part{t.means(), logMargin, g.Worse}
 	case g.Kind == gate.Drift:
-		return part{newApart(&t.sample), g.Margin, stats.Up}
+		return part{newApart(&t.counts), g.Margin, stats.Up}
 	case g.Method == gate.Difference && t.paired:
 		return t.pairedRates()
 	case g.Method == gate.Difference:
@@ -173,11 +172,11 @@ func (t *trial) margin() part {
 
 // pairedRates is the claim about the rates of bad events over the same rows.
 func (t *trial) pairedRates() part {
-	p, g := t.scope.pairs, &t.gate
-	test := oneshot.PairedRates{N: p.n, OnlyT: p.onlyT, OnlyC: p.onlyC}
-	bad := p.bothTC + p.onlyC
+	p, g := t.scope.Pairs, &t.Judged
+	test := oneshot.PairedRates{N: p.N, OnlyT: p.OnlyT, OnlyC: p.OnlyC}
+	bad := p.Both + p.OnlyC
 	if g.Complement {
-		test.OnlyT, test.OnlyC, bad = p.onlyC, p.onlyT, p.n-bad
+		test.OnlyT, test.OnlyC, bad = p.OnlyC, p.OnlyT, p.N-bad
 	}
 	if g.Slope == 1 {
 		return part{test, g.Margin, stats.Up}
@@ -188,7 +187,7 @@ func (t *trial) pairedRates() part {
 // means is the test of means that are not paired.
 func (t *trial) means() oneshot.Test {
 	var m oneshot.Means
-	for _, slice := range t.sample.Strata {
+	for _, slice := range t.counts.Strata {
 		if slice.Means != nil {
 			m.Strata = append(m.Strata, *slice.Means)
 		}
@@ -200,7 +199,7 @@ func (t *trial) means() oneshot.Test {
 // meansPhi is by how much the variance grows because units are seen in several
 // strata.
 func (t *trial) meansPhi() float64 {
-	if !t.layout.Clustered || len(t.sample.Strata) < 2 {
+	if !t.Layout.Clustered || len(t.counts.Strata) < 2 {
 		return 1
 	}
 	var strata []stats.RatioBuckets
@@ -208,26 +207,31 @@ func (t *trial) meansPhi() float64 {
 		if s == nil {
 			continue
 		}
-		c, b := s.Sides[split.Candidate].Values[t.gate.Series].Sums, s.Sides[split.Baseline].Values[t.gate.Series].Sums
+		c, b := s.Sides[split.Candidate].Values[t.Judged.Series].Sums, s.Sides[split.Baseline].Values[t.Judged.Series].Sums
 		strata = append(strata, stats.RatioBuckets{TY: c.Y[:], TN: c.N[:], CY: b.Y[:], CN: b.N[:]})
 	}
-	return stats.RatioPhi(strata, math.Log1p(t.gate.Margin))
+	return stats.RatioPhi(strata, math.Log1p(t.Judged.Margin))
 }
 
 // quantile is the test of a quantile: exact where the durations are at hand and
 // nothing divides them, else by counts at the edges of the sketch.
 func (t *trial) quantile() oneshot.Test {
-	if !t.scope.many && !t.layout.Clustered && len(t.sample.Strata) == 1 {
-		return oneshot.NewQuantiles(t.scope.times[split.Candidate], t.scope.times[split.Baseline], t.gate.Quantile)
+	if t.exact() {
+		return oneshot.NewQuantiles(t.scope.Times[split.Candidate], t.scope.Times[split.Baseline], t.Judged.Quantile)
 	}
 	return newExceedance(t)
+}
+
+// exact reports whether the durations of a quantile themselves are judged.
+func (t *trial) exact() bool {
+	return t.Judged.Kind == gate.Quantile && t.parts != nil && !t.scope.Many && !t.Layout.Clustered && len(t.counts.Strata) == 1
 }
 
 // ceilings are the claims about absolute limits.
 func (t *trial) ceilings() []part {
 	var parts []part
-	for i, c := range t.gate.Ceilings {
-		if t.gate.Kind == gate.Mean {
+	for i, c := range t.Judged.Ceilings {
+		if t.Judged.Kind == gate.Mean {
 			worse := stats.Up
 			if c.Complement {
 				worse = stats.Down
@@ -236,25 +240,25 @@ func (t *trial) ceilings() []part {
 			continue
 		}
 		k := 0.0
-		for _, slice := range t.sample.Strata {
+		for _, slice := range t.counts.Strata {
 			k += slice.Over[i]
 		}
-		parts = append(parts, part{oneshot.Ceiling{K: k, N: total(&t.sample).NT, Phi: t.ceilingPhi()}, c.Limit, stats.Up})
+		parts = append(parts, part{oneshot.Ceiling{K: k, N: total(&t.counts).NT, Phi: t.ceilingPhi()}, c.Limit, stats.Up})
 	}
 	return parts
 }
 
 func (t *trial) ceilingPhi() float64 {
-	for _, d := range t.sample.Stages {
+	for _, d := range t.counts.Stages {
 		return d.CeilingPhi
 	}
-	return t.sample.CeilingPhi
+	return t.counts.CeilingPhi
 }
 
 // candidate is the candidate's mean with its variance.
 func (t *trial) candidate() stats.Moments {
 	var sum, n, variance float64
-	for _, slice := range t.sample.Strata {
+	for _, slice := range t.counts.Strata {
 		if m := slice.Means; m != nil {
 			n += m.T.N
 			sum += m.T.N * m.T.Mean
@@ -270,9 +274,9 @@ func (t *trial) candidate() stats.Moments {
 // always works out the p-values that hold at every look, from the e-values of a
 // rollout. A gate has its share of the family's alpha.
 func (t *trial) always(alpha, share float64) {
-	t.gate.Share = share
+	t.Judged.Share = share
 	t.paired = false
-	t.judgement = t.gate.Judge(t.sample, gate.Place{Stages: 1, Alpha: alpha}, nil)
+	t.judgement = t.Judged.Judge(t.counts, gate.Place{Stages: 1, Alpha: alpha}, nil)
 	t.harm, t.safe = math.Exp(-t.judgement.LogFail), math.Exp(-t.judgement.LogPass)
 	t.harm, t.safe = min(1, t.harm), min(1, t.safe)
 }

@@ -14,6 +14,8 @@ import (
 
 	"github.com/belay-rollouts/belay/internal/check"
 	"github.com/belay-rollouts/belay/internal/check/column"
+	"github.com/belay-rollouts/belay/internal/check/plan"
+	"github.com/belay-rollouts/belay/internal/check/sample"
 	"github.com/belay-rollouts/belay/internal/config"
 	"github.com/belay-rollouts/belay/internal/core/spec"
 )
@@ -23,7 +25,7 @@ type checking struct {
 	baseline, candidate, data string
 	armColumn, arms           string
 	files                     []string
-	choice                    check.Choice
+	choice                    plan.Choice
 	columns, optional, by     []string
 	stratifyBy                string
 	guard                     bool
@@ -79,8 +81,8 @@ func newCheck(s *session) *cobra.Command {
 	f.StringSliceVar(&a.by, "by", nil, "`columns` by whose values the worst segments are named")
 	f.BoolVar(&a.guard, "guard-segments", false, "let a harm in one segment fail the check, as segments.guard of a policy does")
 	f.BoolVar(&a.options.Unpaired, "unpaired", false, "do not pair rows by id")
-	f.IntVar(&a.options.MaxIDs, "max-ids", check.DefaultMaxIDs, "`number` of ids that are paired at most")
-	f.Float64Var(&a.options.Tolerance, "tolerance", check.DefaultTolerance, "relative `difference` below which two numbers are the same answer")
+	f.IntVar(&a.options.MaxIDs, "max-ids", sample.DefaultMaxIDs, "`number` of ids that are paired at most")
+	f.Float64Var(&a.options.Tolerance, "tolerance", sample.DefaultTolerance, "relative `difference` below which two numbers are the same answer")
 	f.StringVar(&a.maxBad, "max-bad", percentText(check.DefaultMaxBad), "`share` of rows that may be bad, such as 1%")
 	f.StringVar(&a.require, "require", "", "`what` the gates must be: within-margin or no-harm (default: as the stage says, or within-margin)")
 	f.StringVar(&a.alpha, "alpha", "", "chance of a false fail over all gates, such as `5%` (default: the policy's)")
@@ -150,11 +152,10 @@ func (s *session) tellRead(r *check.Report) {
 // checkOptions reads the flags.
 func (s *session) checkOptions(a checking) (*check.Options, error) {
 	o := a.options
-	plan, err := s.checkPlan(a)
-	if err != nil {
+	var err error
+	if o.Plan, err = s.checkPlan(a); err != nil {
 		return nil, err
 	}
-	o.Plan = plan
 	if o.MaxBad, err = percentage("--max-bad", a.maxBad, true); err != nil {
 		return nil, err
 	}
@@ -203,13 +204,13 @@ func cutLast(s, sep string) (before, after string, found bool) {
 }
 
 // checkPlan finds the gates, and what the flags say in place of the policy.
-func (s *session) checkPlan(a checking) (check.Plan, error) {
+func (s *session) checkPlan(a checking) (plan.Plan, error) {
 	var all spec.File
 	var errs spec.Problems
 	for _, path := range a.files {
 		data, err := s.readAll(path, maxDocument)
 		if err != nil {
-			return check.Plan{}, err
+			return plan.Plan{}, err
 		}
 		if path == "-" {
 			path = "standard input"
@@ -220,32 +221,32 @@ func (s *session) checkPlan(a checking) (check.Plan, error) {
 		all.Rollouts = append(all.Rollouts, file.Rollouts...)
 	}
 	if err := errs.Err(); err != nil {
-		return check.Plan{}, s.mistakes(err)
+		return plan.Plan{}, s.mistakes(err)
 	}
-	plan, err := check.Choose(all, a.choice)
+	p, err := plan.Choose(all, a.choice)
 	if _, ok := errors.AsType[spec.Problems](err); ok {
-		return check.Plan{}, s.mistakes(err)
+		return plan.Plan{}, s.mistakes(err)
 	}
 	if err != nil {
-		return check.Plan{}, err
+		return plan.Plan{}, err
 	}
 	switch spec.Requirement(a.require) {
 	case "":
 	case spec.WithinMargin, spec.NoHarm:
-		plan.Require = spec.Requirement(a.require)
+		p.Require = spec.Requirement(a.require)
 	default:
-		return check.Plan{}, usagef("--require %q: write within-margin or no-harm", a.require)
+		return plan.Plan{}, usagef("--require %q: write within-margin or no-harm", a.require)
 	}
 	if a.alpha != "" {
-		if plan.Alpha, err = percentage("--alpha", a.alpha, false); err != nil {
-			return check.Plan{}, err
+		if p.Alpha, err = percentage("--alpha", a.alpha, false); err != nil {
+			return plan.Plan{}, err
 		}
 	}
 	if a.minSamples >= 0 {
-		plan.MinSamples = a.minSamples
+		p.MinSamples = a.minSamples
 	}
-	plan.Guarded = plan.Guarded || a.guard
-	return plan, nil
+	p.Guarded = p.Guarded || a.guard
+	return p, nil
 }
 
 // percentage reads a percentage below 100 %, or a fraction.
@@ -286,7 +287,7 @@ func (s *session) checkSources(a checking, o *check.Options) (done func(), err e
 		return func() {}, usagef("--baseline and --candidate are the same file")
 	}
 	done = func() {}
-	for i, to := range []**check.Source{&o.Baseline, &o.Candidate, &o.Data} {
+	for i, to := range []**sample.Source{&o.Baseline, &o.Candidate, &o.Data} {
 		path := paths[i]
 		switch path {
 		case "":
@@ -297,9 +298,9 @@ func (s *session) checkSources(a checking, o *check.Options) (done func(), err e
 				return done, err
 			}
 			done = func() { _ = os.Remove(spooled) } // It was ours alone.
-			*to = &check.Source{Name: "standard input", Open: func() (io.ReadCloser, error) { return os.Open(spooled) }}
+			*to = &sample.Source{Name: "standard input", Open: func() (io.ReadCloser, error) { return os.Open(spooled) }}
 		default:
-			*to = &check.Source{Name: path, Open: func() (io.ReadCloser, error) { return os.Open(path) }}
+			*to = &sample.Source{Name: path, Open: func() (io.ReadCloser, error) { return os.Open(path) }}
 		}
 	}
 	return done, nil

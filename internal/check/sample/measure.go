@@ -1,4 +1,4 @@
-package check
+package sample
 
 import (
 	"math"
@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/belay-rollouts/belay/internal/check/column"
+	"github.com/belay-rollouts/belay/internal/check/pair"
 	"github.com/belay-rollouts/belay/internal/check/row"
 	"github.com/belay-rollouts/belay/internal/core/evidence"
 	"github.com/belay-rollouts/belay/internal/core/spec"
@@ -218,7 +219,7 @@ func (c cells) value(role column.Role, classes bool) measure {
 // class is the measure of an output that is of a class.
 func (c cells) class(role column.Role, class string, tolerance float64) measure {
 	at := c.get(role)
-	want := outputOf(row.Value{Kind: row.Text, Text: class})
+	want := pair.Read(row.Value{Kind: row.Text, Text: class})
 	return func(f *fields) (float64, bool, *fault) {
 		v, there := f.get(at)
 		if !there || f.failed && v.Absent() {
@@ -227,7 +228,7 @@ func (c cells) class(role column.Role, class string, tolerance float64) measure 
 		if v.Absent() {
 			return absent(v, at, row.Empty)
 		}
-		return number(outputOf(v).agrees(want, tolerance)), true, nil
+		return number(pair.Read(v).Agrees(want, tolerance)), true, nil
 	}
 }
 
@@ -254,7 +255,7 @@ func (c cells) accuracy(tolerance float64) measure {
 		case want.Absent():
 			return absent(want, label, row.Empty)
 		}
-		return number(!answer.Absent() && outputOf(answer).agrees(outputOf(want), tolerance)), true, nil
+		return number(!answer.Absent() && pair.Read(answer).Agrees(pair.Read(want), tolerance)), true, nil
 	}
 }
 
@@ -275,7 +276,7 @@ func (c cells) measureOf(g spec.ResolvedGate, tolerance float64) (measure, bool)
 		}
 		return c.value(role, g.Kind == spec.KindDrift), true
 	case g.Quantile > 0:
-		role := timed(g.Metric)
+		role := Timed(g.Metric)
 		return c.latency(role), c.have(role)
 	}
 	switch g.Metric {
@@ -283,9 +284,9 @@ func (c cells) measureOf(g spec.ResolvedGate, tolerance float64) (measure, bool)
 		return c.errors(), c.have(column.Error) || c.have(column.Status)
 	case evidence.ClientErrorRate:
 		return c.clientErrors(), c.have(column.ClientError) || c.have(column.Status)
-	case accuracy:
+	case Accuracy:
 		return c.accuracy(tolerance), c.have(column.Correct) || c.have(column.Output) && c.have(column.Label)
-	case agreement:
+	case Agreement:
 		return nil, c.have(column.Output) && c.have(column.ID)
 	}
 	role := column.Role(g.Metric)
@@ -294,12 +295,12 @@ func (c cells) measureOf(g spec.ResolvedGate, tolerance float64) (measure, bool)
 
 // The metrics of checks alone.
 const (
-	accuracy  = "accuracy"
-	agreement = "agreement"
+	Accuracy  = "accuracy"
+	Agreement = "agreement"
 )
 
-// timed is the role of a metric such as ttft_p99.
-func timed(metric string) column.Role {
+// Timed is the role of a metric such as ttft_p99.
+func Timed(metric string) column.Role {
 	name, _, _ := strings.Cut(metric, "_p")
 	return column.Role(name)
 }
@@ -310,14 +311,14 @@ func rolesOf(g spec.ResolvedGate) []column.Role {
 	case g.Outcome != "" || g.Output != "":
 		return []column.Role{column.Role(g.Metric)}
 	case g.Quantile > 0:
-		return []column.Role{timed(g.Metric)}
+		return []column.Role{Timed(g.Metric)}
 	}
 	switch g.Metric {
 	case evidence.ErrorRate, evidence.ClientErrorRate:
 		return []column.Role{column.Status, column.Error, column.ClientError}
-	case accuracy:
+	case Accuracy:
 		return []column.Role{column.Correct, column.Output, column.Label}
-	case agreement:
+	case Agreement:
 		return []column.Role{column.ID, column.Output}
 	}
 	return []column.Role{column.Role(g.Metric)}

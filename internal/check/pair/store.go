@@ -1,4 +1,4 @@
-package check
+package pair
 
 import (
 	"math"
@@ -12,40 +12,42 @@ import (
 // maxAnswers is how many bytes of answers wait for their partners at most.
 const maxAnswers = 512 << 20
 
-// pairing finds the rows of both arms that have the same id. Of each id it keeps
+// Store finds the rows of both arms that have the same id. Of each id it keeps
 // a hash of 128 bits and, until its partner has come, one number a gate and the
 // answer.
-type pairing struct {
+type Store struct {
 	most  int // ids
 	width int // numbers of a row
 	index map[xxh3.Uint128]int32
 	seen  []uint8 // by arm, a bit each
 	// values and answers are those of the row that came first.
 	values  []float64
-	answers []held
+	answers []Held
 	bytes   int
 	pairs   uint64
 }
 
-// held is the answer of a row that waits.
-type held struct {
-	answer
-	failed bool
+// Held is the answer of a row that waits.
+type Held struct {
+	Answer
+	// Failed says that the request is known to have failed.
+	Failed bool
 }
 
-func newPairing(most, width int) *pairing {
-	return &pairing{most: most, width: width, index: map[xxh3.Uint128]int32{}}
+// NewStore returns a store for so many ids, of which each row says so many numbers.
+func NewStore(most, width int) *Store {
+	return &Store{most: most, width: width, index: map[xxh3.Uint128]int32{}}
 }
 
-// partner is what the row of the other arm said.
-type partner struct {
-	values []float64
-	answer held
+// Partner is what the row of the other arm said.
+type Partner struct {
+	Values []float64
+	Answer Held
 }
 
-// put takes a row. It returns its partner if that has come before, or says that
+// Put takes a row. It returns its partner if that has come before, or says that
 // the id is the arm's second one.
-func (p *pairing) put(id string, arm split.Arm, values []float64, a held) (with *partner, twice bool, err error) {
+func (p *Store) Put(id string, arm split.Arm, values []float64, a Held) (with *Partner, twice bool, err error) {
 	key := xxh3.HashString128(id)
 	at, known := p.index[key]
 	if !known {
@@ -57,14 +59,14 @@ func (p *pairing) put(id string, arm split.Arm, values []float64, a held) (with 
 	p.seen[at] |= 1 << arm
 	p.pairs++
 	from := int(at) * p.width
-	with = &partner{values: p.values[from : from+p.width], answer: p.answers[at]}
+	with = &Partner{Values: p.values[from : from+p.width], Answer: p.answers[at]}
 	p.bytes -= p.answers[at].size()
-	p.answers[at] = held{}
+	p.answers[at] = Held{}
 	return with, false, nil
 }
 
 // hold keeps a row until its partner comes.
-func (p *pairing) hold(key xxh3.Uint128, arm split.Arm, values []float64, a held) error {
+func (p *Store) hold(key xxh3.Uint128, arm split.Arm, values []float64, a Held) error {
 	if len(p.seen) >= min(p.most, math.MaxInt32) {
 		return problem.New(problem.TooLarge, "there are more than %d ids to pair; allow more with --max-ids (about %d bytes each), or compare without pairs with --unpaired", p.most, 80+8*p.width)
 	}
@@ -78,8 +80,11 @@ func (p *pairing) hold(key xxh3.Uint128, arm split.Arm, values []float64, a held
 	return nil
 }
 
-// alone is the number of ids that only one arm has.
-func (p *pairing) alone() (n [split.Arms]uint64) {
+// Pairs is the number of ids that both arms have.
+func (p *Store) Pairs() uint64 { return p.pairs }
+
+// Alone is the number of ids that only one arm has.
+func (p *Store) Alone() (n [split.Arms]uint64) {
 	for _, seen := range p.seen {
 		for arm := range n {
 			if seen == 1<<arm {

@@ -1,4 +1,10 @@
-package check
+// Package pair finds the rows of both arms that answer the same request, and says
+// whether two answers are the same.
+//
+// Memory is bounded: of each id it keeps a hash and, until the partner has come,
+// what the row said. Beyond the bounds it is an error that says what to do, never
+// a pair that is lost in silence.
+package pair
 
 import (
 	"encoding/json"
@@ -10,18 +16,18 @@ import (
 	"github.com/belay-rollouts/belay/internal/check/row"
 )
 
-// answer is one output of a model, ready to be compared with another one.
-type answer struct {
-	kind answerKind
+// Answer is one output of a model, ready to be compared with another one.
+type Answer struct {
+	kind kind
 	num  float64
 	// text is a word, the JSON of a composite, or the hash of a long text.
 	text string
 }
 
-type answerKind uint8
+type kind uint8
 
 const (
-	noAnswer answerKind = iota
+	noAnswer kind = iota
 	aNumber
 	aWord
 	aComposite
@@ -30,34 +36,37 @@ const (
 // longText is the length above which a text is compared by its hash.
 const longText = 64
 
-// outputOf reads an output. A text that is a number, or JSON, counts as such, so
+// Read reads an answer. A text that is a number, or JSON, counts as such, so
 // that files of CSV and of JSON are compared alike.
-func outputOf(v row.Value) answer {
+func Read(v row.Value) Answer {
 	switch {
 	case v.Kind == row.Missing || v.Kind == row.Null:
-		return answer{}
+		return Answer{}
 	case v.Kind == row.Composite, isComposite(v.Text) && json.Valid([]byte(v.Text)):
-		return answer{kind: aComposite, text: v.Text}
+		return Answer{kind: aComposite, text: v.Text}
 	}
 	if x, reason := v.Float(); reason == "" {
-		return answer{kind: aNumber, num: x}
+		return Answer{kind: aNumber, num: x}
 	}
 	if len(v.Text) > longText {
 		h := xxh3.HashString128(v.Text).Bytes()
-		return answer{kind: aWord, text: string(h[:])}
+		return Answer{kind: aWord, text: string(h[:])}
 	}
-	return answer{kind: aWord, text: v.Text}
+	return Answer{kind: aWord, text: v.Text}
 }
 
 func isComposite(s string) bool { return strings.HasPrefix(s, "{") || strings.HasPrefix(s, "[") }
 
-// size is the memory that its text takes.
-func (a answer) size() int { return len(a.text) }
+// None reports whether there is no answer.
+func (a Answer) None() bool { return a.kind == noAnswer }
 
-// agrees reports whether two answers are the same: words letter by letter, numbers
+// size is the memory that its text takes.
+func (a Answer) size() int { return len(a.text) }
+
+// Agrees reports whether two answers are the same: words letter by letter, numbers
 // within a relative tolerance, composites part by part. No answer agrees with
 // nothing.
-func (a answer) agrees(b answer, tolerance float64) bool {
+func (a Answer) Agrees(b Answer, tolerance float64) bool {
 	if a.kind != b.kind {
 		return false
 	}

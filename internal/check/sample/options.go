@@ -1,4 +1,4 @@
-package check
+package sample
 
 import (
 	"io"
@@ -8,6 +8,7 @@ import (
 
 	"github.com/belay-rollouts/belay/internal/check/column"
 	"github.com/belay-rollouts/belay/internal/core/evidence"
+	"github.com/belay-rollouts/belay/internal/core/spec"
 	"github.com/belay-rollouts/belay/internal/core/split"
 	"github.com/belay-rollouts/belay/internal/problem"
 )
@@ -19,9 +20,9 @@ type Source struct {
 	Open func() (io.ReadCloser, error)
 }
 
-// Options is what a check is made of.
+// Options say what is read, and how.
 type Options struct {
-	Plan Plan
+	Gates []spec.ResolvedGate
 	// Baseline and Candidate are the files of the two arms; or Data is one file
 	// with a column that says the arm.
 	Baseline, Candidate *Source
@@ -44,23 +45,15 @@ type Options struct {
 	Unpaired bool
 	// MaxIDs is how many ids are paired.
 	MaxIDs int
-	// MaxBad is the share of rows of an arm or of a file that may be bad.
-	MaxBad float64
 	// Tolerance is the relative difference below which two numbers are the same.
 	Tolerance float64
-	// Anytime judges by e-values.
-	Anytime bool
 }
 
 // The defaults of options.
 const (
 	DefaultMaxIDs    = 2_000_000
-	DefaultMaxBad    = 0.01
 	DefaultTolerance = 1e-6
 )
-
-// The roles that stand for more than a metric.
-const unitRole = column.Unit
 
 // sources are the files and the arm of each; arms is true where a column says it.
 func (o *Options) sources() (files []*file, arms bool, err error) {
@@ -88,7 +81,7 @@ func (o *Options) wanted(arms bool) []column.Role {
 	if o.StratifyBy == "" {
 		roles = append(roles, column.Stratum)
 	}
-	for _, g := range o.Plan.Gates {
+	for _, g := range o.Gates {
 		if g.Source == "" {
 			roles = append(roles, rolesOf(g)...)
 		}
@@ -112,15 +105,19 @@ func (o *Options) asks() []column.Ask {
 }
 
 // segmentRole is the role of a column of segments.
-func segmentRole(by string) column.Role { return column.Role("segment:" + by) }
+func segmentRole(by string) column.Role { return column.Role(segmentPrefix + by) }
+
+const segmentPrefix = "segment:"
+
+func isSegment(r column.Role) bool { return strings.HasPrefix(string(r), segmentPrefix) }
 
 // check refuses what cannot be meant.
 func (o *Options) check() error {
-	for _, g := range o.Plan.Gates {
-		if g.Metric == agreement && g.Margin != nil {
+	for _, g := range o.Gates {
+		if g.Metric == Agreement && g.Margin != nil {
 			return problem.New(problem.Invalid, "agreement is between the two arms, so it has no baseline to compare with; write min, such as `agreement min 99%%`")
 		}
-		if g.Metric == agreement && o.Unpaired {
+		if g.Metric == Agreement && o.Unpaired {
 			return problem.New(problem.Invalid, "agreement needs pairs of rows; leave --unpaired out")
 		}
 	}

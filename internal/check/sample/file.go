@@ -1,4 +1,4 @@
-package check
+package sample
 
 import (
 	"cmp"
@@ -23,6 +23,25 @@ type file struct {
 	rows   uint64
 	bad    uint64
 	faults map[fault]*Fault
+}
+
+// File is what was read of a file.
+type File struct {
+	Name   string     `json:"name"`
+	Arm    string     `json:"arm,omitempty"`
+	Format row.Format `json:"format"`
+	Rows   uint64     `json:"rows"`
+	Bad    uint64     `json:"bad"`
+	Faults []Fault    `json:"faults,omitempty"`
+}
+
+// summary is what was read so far.
+func (f *file) summary() File {
+	out := File{Name: f.source.Name, Format: f.format, Rows: f.rows, Bad: f.bad, Faults: f.list()}
+	if f.fixed {
+		out.Arm = f.arm.String()
+	}
+	return out
 }
 
 // Fault counts the bad rows of a file that have one reason.

@@ -1,4 +1,4 @@
-package check
+package sample
 
 import (
 	"context"
@@ -7,30 +7,31 @@ import (
 	"math"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/belay-rollouts/belay/internal/check/column"
+	"github.com/belay-rollouts/belay/internal/check/pair"
 	"github.com/belay-rollouts/belay/internal/check/row"
+	"github.com/belay-rollouts/belay/internal/core/spec"
 	"github.com/belay-rollouts/belay/internal/core/split"
 	"github.com/belay-rollouts/belay/internal/problem"
 )
 
-// scanner reads the rows of all files into collectors.
+// scanner reads the rows of all files into gates.
 type scanner struct {
-	options    *Options
-	files      []*file
-	mapping    column.Mapping
-	cells      cells
-	collectors []*collector
+	options *Options
+	files   []*file
+	mapping column.Mapping
+	cells   cells
+	gates   []*Gate
 	// failed tells whether the request of a row failed; nil where no column says.
 	failed   measure
-	pairing  *pairing
+	pairing  *pair.Store
 	strata   map[string]int
 	segments []cell
 
-	arms [split.Arms]struct{ rows, bad uint64 }
-	// readings are those of the row at hand, by collector.
+	arms [split.Arms]Seen
+	// readings are those of the row at hand, by gate.
 	readings []reading
 }
 
@@ -64,16 +65,16 @@ func newScanner(o *Options) (*scanner, error) {
 		return nil, problem.New(problem.Invalid, "%s has no column that says the arm; name it with --arm-column", o.Data.Name)
 	}
 	s.place()
-	for _, g := range o.Plan.Gates {
-		c, err := newCollector(g, s.cells, o)
+	for _, g := range o.Gates {
+		c, err := newGate(g, s.cells, o)
 		if err != nil {
 			return nil, err
 		}
-		s.collectors = append(s.collectors, c)
+		s.gates = append(s.gates, c)
 	}
-	s.readings = make([]reading, len(s.collectors))
+	s.readings = make([]reading, len(s.gates))
 	if s.cells.have(column.ID) {
-		s.pairing = newPairing(o.MaxIDs, len(s.collectors))
+		s.pairing = pair.NewStore(o.MaxIDs, len(s.gates))
 	}
 	return s, nil
 }
@@ -83,15 +84,15 @@ func (s *scanner) place() {
 	s.cells = cells{}
 	for i, e := range s.mapping.Entries {
 		at := cell{at: i, column: e.Column, unit: e.Unit, optional: slices.Contains(s.options.Optional, e.Role)}
-		for _, g := range s.options.Plan.Gates {
-			if string(e.Role) == g.Metric && g.Per == perExposure {
+		for _, g := range s.options.Gates {
+			if string(e.Role) == g.Metric && g.Per == spec.PerExposure {
 				at.optional = true
 			}
 		}
 		if _, ok := s.cells[e.Role]; !ok {
 			s.cells[e.Role] = at
 		}
-		if strings.HasPrefix(string(e.Role), "segment:") {
+		if isSegment(e.Role) {
 			s.segments = append(s.segments, at)
 		}
 	}
@@ -100,9 +101,9 @@ func (s *scanner) place() {
 	}
 }
 
-// learn lets the collectors see the baseline once.
+// learn lets the gates see the baseline once.
 func (s *scanner) learn(ctx context.Context) error {
-	if !slices.ContainsFunc(s.collectors, (*collector).needsLearning) {
+	if !slices.ContainsFunc(s.gates, (*Gate).needsLearning) {
 		return nil
 	}
 	for _, f := range s.files {
@@ -114,7 +115,7 @@ func (s *scanner) learn(ctx context.Context) error {
 			if err != nil || bad != nil || o.arm != split.Baseline {
 				return err
 			}
-			for i, c := range s.collectors {
+			for i, c := range s.gates {
 				if c.needsLearning() && s.readings[i].ok {
 					c.learn(o, s.readings[i].x)
 				}
@@ -125,7 +126,7 @@ func (s *scanner) learn(ctx context.Context) error {
 			return err
 		}
 	}
-	for _, c := range s.collectors {
+	for _, c := range s.gates {
 		if c.needsLearning() {
 			c.fix()
 		}
@@ -147,12 +148,12 @@ func (s *scanner) count(ctx context.Context) error {
 			}
 			known := f.fixed || bad == nil || bad.armKnown
 			if known {
-				s.arms[o.arm].rows++
+				s.arms[o.arm].Rows++
 			}
 			if bad != nil {
 				f.found(bad.fault, r.Line)
 				if known {
-					s.arms[o.arm].bad++
+					s.arms[o.arm].Bad++
 				}
 			}
 			return err
@@ -201,7 +202,7 @@ type badRow struct {
 	armKnown bool
 }
 
-// understand finds out where a row belongs and what it says to each collector. A
+// understand finds out where a row belongs and what it says to each gate. A
 // row that says something that cannot be is bad as a whole: what else it says is
 // not to be relied on.
 func (s *scanner) understand(f *file, r row.Row, in *fields) (o observation, bad *badRow, err error) {
@@ -235,7 +236,7 @@ func (s *scanner) understand(f *file, r row.Row, in *fields) (o observation, bad
 	if what != nil {
 		return fail(what)
 	}
-	for i, c := range s.collectors {
+	for i, c := range s.gates {
 		if c.measure == nil {
 			continue
 		}
@@ -338,7 +339,7 @@ func (s *scanner) take(o observation, r row.Row, in *fields) (*badRow, error) {
 	if err != nil || what != nil {
 		return what, err
 	}
-	for i, c := range s.collectors {
+	for i, c := range s.gates {
 		if c.measure != nil {
 			c.observe(o, s.readings[i].x, s.readings[i].ok)
 		}
@@ -346,20 +347,20 @@ func (s *scanner) take(o observation, r row.Row, in *fields) (*badRow, error) {
 	if with == nil {
 		return nil, nil
 	}
-	for i, c := range s.collectors {
+	for i, c := range s.gates {
 		switch {
-		case c.spec.Metric == agreement && c.absent == "":
+		case c.Spec.Metric == Agreement && c.Absent == "":
 			s.agree(c, o, in, with)
 		case c.measure != nil && o.arm == split.Candidate:
-			c.pair(o, s.value(i), with.values[i])
+			c.pair(o, s.value(i), with.Values[i])
 		case c.measure != nil:
-			c.pair(o, with.values[i], s.value(i))
+			c.pair(o, with.Values[i], s.value(i))
 		}
 	}
 	return nil, nil
 }
 
-// value is what the row at hand says to a collector, NaN for nothing.
+// value is what the row at hand says to a gate, NaN for nothing.
 func (s *scanner) value(i int) float64 {
 	if !s.readings[i].ok {
 		return math.NaN()
@@ -368,7 +369,7 @@ func (s *scanner) value(i int) float64 {
 }
 
 // match looks for the row's partner in the other arm.
-func (s *scanner) match(o observation, r row.Row, in *fields) (*partner, *badRow, error) {
+func (s *scanner) match(o observation, r row.Row, in *fields) (*pair.Partner, *badRow, error) {
 	if s.pairing == nil {
 		return nil, nil, nil
 	}
@@ -384,11 +385,11 @@ func (s *scanner) match(o observation, r row.Row, in *fields) (*partner, *badRow
 		}
 		id = v.Text
 	}
-	values := make([]float64, len(s.collectors))
+	values := make([]float64, len(s.gates))
 	for i := range values {
 		values[i] = s.value(i)
 	}
-	with, twice, err := s.pairing.put(id, o.arm, values, s.held(in))
+	with, twice, err := s.pairing.Put(id, o.arm, values, s.held(in))
 	if twice {
 		return nil, &badRow{fault{DuplicateID, at.column}, true}, nil
 	}
@@ -396,11 +397,11 @@ func (s *scanner) match(o observation, r row.Row, in *fields) (*partner, *badRow
 }
 
 // held is the answer of the row at hand, where answers are compared.
-func (s *scanner) held(in *fields) held {
-	out := held{failed: in.failed}
-	if slices.ContainsFunc(s.collectors, func(c *collector) bool { return c.spec.Metric == agreement }) {
+func (s *scanner) held(in *fields) pair.Held {
+	out := pair.Held{Failed: in.failed}
+	if slices.ContainsFunc(s.gates, func(c *Gate) bool { return c.Spec.Metric == Agreement }) {
 		if v, there := in.get(s.cells.get(column.Output)); there {
-			out.answer = outputOf(v)
+			out.Answer = pair.Read(v)
 		}
 	}
 	return out
@@ -409,11 +410,11 @@ func (s *scanner) held(in *fields) held {
 // agree compares the answers of both arms to one request. Where one of them
 // failed there is nothing to compare; an answer that is missing without a failure
 // agrees with nothing.
-func (s *scanner) agree(c *collector, o observation, in *fields, with *partner) {
+func (s *scanner) agree(c *Gate, o observation, in *fields, with *pair.Partner) {
 	here := s.held(in)
-	if here.failed || with.answer.failed || here.kind == noAnswer && with.answer.kind == noAnswer {
+	if here.Failed || with.Answer.Failed || here.None() && with.Answer.None() {
 		return
 	}
 	o.arm = split.Candidate
-	c.observe(o, number(here.agrees(with.answer.answer, s.options.Tolerance)), true)
+	c.observe(o, number(here.Agrees(with.Answer.Answer, s.options.Tolerance)), true)
 }

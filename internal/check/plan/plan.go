@@ -1,4 +1,10 @@
-package check
+// Package plan finds the gates that a check is made by: those of a policy, of one
+// of its stages, or single ones in words.
+//
+// It promises that a gate means here what it means in a rollout: it is read and
+// resolved by package spec, and a mistake in it is told in the same words. The
+// package knows files of policies, not files of observations.
+package plan
 
 import (
 	"fmt"
