@@ -1,5 +1,7 @@
 package planner
 
+import "github.com/belay-rollouts/belay/internal/core/gate"
+
 // A course is a number of looks with the lines of a verdict at them.
 type course struct {
 	looks []look
@@ -30,14 +32,43 @@ func (c course) run(m *measure, level float64, n *noise) curve {
 // tick is how often production looks, in seconds.
 const tick = 1
 
-// A path is what a gate goes through: the stages up to the one that waits for its
-// margins, what that one may take longer, and the stages after it.
+// A path is what a gate goes through before it fails.
 type path struct {
-	ladder, longer, after course
+	forecast *forecast
+	measure  *measure
+	stages   []course       // of the calm timeline
+	longer   map[int]course // what a stage takes longer for a candidate that is stuck
 }
 
-// calm is the path when nothing is wrong.
-func (p path) calm() course { return p.ladder.then(p.after) }
+// calm is the path when the candidate goes through all stages in their time.
+func (p *path) calm() course { return course{}.then(p.stages...) }
 
-// bad is the path of a candidate that never proves its margins.
-func (p path) bad() course { return p.ladder.then(p.longer) }
+// bad is the path of a candidate that is stuck at a stage.
+func (p *path) bad(stuck int) course {
+	if stuck < 0 {
+		return p.calm()
+	}
+	longer, known := p.longer[stuck]
+	if !known {
+		t := p.forecast.bad(stuck)
+		last := t[stuck]
+		longer = p.measure.course(t, last, span{p.forecast.calm[stuck].length, last.length}, failing)
+		if p.longer == nil {
+			p.longer = map[int]course{}
+		}
+		p.longer[stuck] = longer
+	}
+	return course{}.then(p.stages[:stuck+1]...).then(longer)
+}
+
+// fails is the curve of the rollouts that find a candidate at a level, on the
+// timeline that it has.
+func (p *path) fails(level float64) (curve, timeline) {
+	f, m := p.forecast, p.measure
+	stuck := f.stuck(m, level)
+	t := f.bad(stuck)
+	if m.gate.Kind == gate.Drift {
+		return m.driftFails(t, level), t
+	}
+	return p.bad(stuck).run(m, level, f.noise), t
+}

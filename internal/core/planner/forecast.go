@@ -25,14 +25,14 @@ type forecast struct {
 	powers   powers
 
 	calm timeline // when nothing is wrong
-	bad  timeline // with a candidate that never proves its margins
 	// waits says what each stage of calm is longer than its dwell for.
 	waits []wait
 	// proving is the last stage that waits for margins, -1 where none does.
 	proving int
 	// passes are the curves of the margins that are proven when nothing has
-	// changed, by gate.
+	// changed, by gate, on the timeline of proof.
 	passes []curve
+	proof  timeline
 	// late is how much longer than calm the waiting stages take in four rollouts of
 	// five and in nine of ten; proven is the probability that they end in time.
 	late80, late90, proven float64
@@ -88,18 +88,135 @@ func (f *forecast) layOut() {
 					length, f.waits[i] = enough, wait{gate: m.gate.Name}
 				}
 			}
-		}
-		if s.Require == spec.WithinMargin && s.Weight < split.Whole && len(f.required(i)) > 0 {
-			length = f.prove(i, length)
+			length = f.waitFor(i, length)
 		}
 		f.calm = f.calm.then(i, length)
 	}
-	f.bad = f.calm
-	if f.proving >= 0 {
-		f.bad = f.calm[:f.proving].then(f.proving, max(deadline(&f.plan.Stages[f.proving]), f.calm[f.proving].length))
-		return
+	if f.proving < 0 {
+		f.proof = f.calm
+		f.passes = f.passCurves(f.measures, f.proof, 0)
 	}
-	f.passes = f.passCurves(f.calm, 0)
+}
+
+// proofs are what a stage waits for: the required gates at their margins, or at
+// what an early stage tolerates.
+func (f *forecast) proofs(stage int) []*measure {
+	s := &f.plan.Stages[stage]
+	if s.Weight >= split.Whole || s.Require != spec.WithinMargin && s.Tolerance == 0 {
+		return nil
+	}
+	var out []*measure
+	for _, m := range f.active(stage) {
+		switch {
+		case m.gate.GuardOnly:
+		case s.Require == spec.WithinMargin:
+			out = append(out, m)
+		case !m.ceilingOnly():
+			out = append(out, m.widened(s.Tolerance))
+		}
+	}
+	return out
+}
+
+// waitFor returns how long a stage takes that may wait for proofs, in half of the
+// rollouts; it takes at least length.
+func (f *forecast) waitFor(stage int, length float64) float64 {
+	ms := f.proofs(stage)
+	if len(ms) == 0 {
+		return length
+	}
+	end := max(deadline(&f.plan.Stages[stage]), length)
+	t := f.calm.then(stage, end)
+	a := awaited{measures: ms, start: t[stage].start, end: t[stage].end()}
+	if f.plan.Stages[stage].Require == spec.WithinMargin {
+		f.proving, f.proof = stage, t
+		f.passes = f.passCurves(f.measures, t, length)
+		a = f.awaitedAt(stage)
+	} else {
+		a.curves = f.passCurves(ms, t, length)
+	}
+	f.proven *= a.by(a.end)
+	half, ok := a.when(0.5)
+	if half > a.start+length {
+		f.waits[stage] = wait{gate: a.slowest(), verdict: true}
+	}
+	half = max(half, a.start+length)
+	if ok {
+		f.late80 += a.later(0.8, half)
+		f.late90 += a.later(0.9, half)
+	}
+	return half - a.start
+}
+
+// awaited are the passes that a stage waits for.
+type awaited struct {
+	measures   []*measure
+	curves     []curve
+	start, end float64
+}
+
+// awaitedAt are the passes that the proving stage waits for.
+func (f *forecast) awaitedAt(stage int) awaited {
+	a := awaited{start: f.proof[stage].start, end: f.proof.end()}
+	for i, m := range f.measures {
+		if m.gate.From <= stage && !m.gate.GuardOnly {
+			a.measures, a.curves = append(a.measures, m), append(a.curves, f.passes[i])
+		}
+	}
+	return a
+}
+
+// by is the probability that all have passed by a time. Gates are taken to be
+// independent of each other, which makes it rather late than early.
+func (a *awaited) by(at float64) float64 {
+	p := 1.0
+	for _, c := range a.curves {
+		p *= c.by(at)
+	}
+	return p
+}
+
+// when is the time by which all have passed in a share of the rollouts; it is the
+// end, and false, where they have not by then.
+func (a *awaited) when(share float64) (float64, bool) {
+	if a.by(a.end) < share {
+		return a.end, false
+	}
+	low, high := a.start, a.end
+	for range 40 {
+		middle := 0.5 * (low + high)
+		if a.by(middle) >= share {
+			high = middle
+		} else {
+			low = middle
+		}
+	}
+	return high, true
+}
+
+// later is how much later than half a share of the rollouts goes on.
+func (a *awaited) later(share, half float64) float64 {
+	at, ok := a.when(share)
+	if !ok {
+		return math.Inf(1)
+	}
+	return max(at-half, 0)
+}
+
+// slowest is the gate that is last to pass, or least likely to pass at all.
+func (a *awaited) slowest() string {
+	name, last, least := "", -1.0, 2.0
+	for i, c := range a.curves {
+		at, ok := c.when(0.5)
+		p := c.by(a.end)
+		if !ok && p < least || ok && least > 1 && at > last {
+			name, last = a.measures[i].gate.Name, at
+			if !ok {
+				least = p
+			}
+		}
+	}
+	return name
 }
 
 // active are the measures whose gates judge at a stage.
@@ -113,108 +230,24 @@ func (f *forecast) active(stage int) []*measure {
 	return out
 }
 
-// required are those whose pass a stage waits for.
-func (f *forecast) required(stage int) []*measure {
-	var out []*measure
-	for _, m := range f.active(stage) {
-		if !m.gate.GuardOnly {
-			out = append(out, m)
-		}
+// passCurves are the curves of passes on a timeline when nothing has changed. knee
+// is the time in its last stage from which on looks lie less close.
+func (f *forecast) passCurves(ms []*measure, t timeline, knee float64) []curve {
+	out := make([]curve, len(ms))
+	last := t[len(t)-1]
+	if knee <= 0 {
+		knee = last.length
 	}
-	return out
-}
-
-// prove returns how long a stage takes that waits for margins, in half of the
-// rollouts; it takes at least length.
-func (f *forecast) prove(stage int, length float64) float64 {
-	f.proving = stage
-	end := max(deadline(&f.plan.Stages[stage]), length)
-	t := f.calm.then(stage, end)
-	f.passes = f.passCurves(t, length)
-	start := t[stage].start
-	half, ok := f.allPass(stage, 0.5, start, start+end)
-	f.proven *= f.passedBy(stage, start+end)
-	if slowest := f.slowest(stage, start+end); half > start+length {
-		f.waits[stage] = wait{gate: slowest, verdict: true}
-	}
-	half = max(half, start+length)
-	if !ok {
-		return half - start
-	}
-	for share, late := range map[float64]*float64{0.8: &f.late80, 0.9: &f.late90} {
-		if at, ok := f.allPass(stage, share, start, start+end); ok {
-			*late += max(at-half, 0)
-		} else {
-			*late = math.Inf(1)
-		}
-	}
-	return half - start
-}
-
-// passedBy is the probability that all required gates have passed by a time.
-func (f *forecast) passedBy(stage int, at float64) float64 {
-	p := 1.0
-	for i, m := range f.measures {
-		if m.gate.From <= stage && !m.gate.GuardOnly {
-			p *= f.passes[i].by(at)
-		}
-	}
-	return p
-}
-
-// allPass is when all required gates have passed in a share of the rollouts; it
-// is the end, and false, where they do not by then. Gates are taken to be
-// independent of each other, which makes it rather late than early.
-func (f *forecast) allPass(stage int, share, start, end float64) (float64, bool) {
-	if f.passedBy(stage, end) < share {
-		return end, false
-	}
-	low, high := start, end
-	for range 40 {
-		middle := 0.5 * (low + high)
-		if f.passedBy(stage, middle) >= share {
-			high = middle
-		} else {
-			low = middle
-		}
-	}
-	return high, true
-}
-
-// slowest is the required gate that is last to pass.
-func (f *forecast) slowest(stage int, end float64) string {
-	name, last, least := "", -1.0, 2.0
-	for i, m := range f.measures {
-		if m.gate.From > stage || m.gate.GuardOnly {
-			continue
-		}
-		at, ok := f.passes[i].when(0.5)
-		p := f.passes[i].by(end)
-		if !ok && p < least || ok && least > 1 && at > last {
-			name, last = m.gate.Name, at
-			if !ok {
-				least = p
-			}
-		}
-	}
-	return name
-}
-
-// passCurves are the curves of all gates' passes on a timeline when nothing has
-// changed. knee is the time in its last stage from which on looks lie less close.
-func (f *forecast) passCurves(t timeline, knee float64) []curve {
-	out := make([]curve, len(f.measures))
-	for i, m := range f.measures {
+	for i, m := range ms {
 		if m.gate.Kind == gate.Drift {
 			out[i] = m.driftPasses(t)
 		}
 		if m.gate.Kind == gate.Drift || !m.passes() {
 			continue
 		}
-		c := f.stages(m, t[:len(t)-1], t, passing)
-		last := t[len(t)-1]
-		if knee <= 0 {
-			knee = last.length
+		var c course
+		for _, p := range t[:len(t)-1] {
+			c = c.then(m.course(t, p, span{0, p.length}, passing))
 		}
 		c = c.then(m.course(t, last, span{0, knee}, passing), m.course(t, last, span{knee, last.length}, passing))
 		out[i] = c.run(m, m.unchanged(), f.noise)
@@ -222,27 +255,37 @@ func (f *forecast) passCurves(t timeline, knee float64) []curve {
 	return out
 }
 
-// stages is the course of a gate over some periods of a timeline.
-func (f *forecast) stages(m *measure, some, t timeline, side side) course {
-	var out course
-	for _, p := range some {
-		out = out.then(m.course(t, p, span{0, p.length}, side))
+// path is what a gate goes through before it fails.
+func (f *forecast) path(m *measure) *path {
+	p := &path{forecast: f, measure: m}
+	if m.gate.Kind == gate.Drift {
+		return p
 	}
-	return out
+	for _, period := range f.calm {
+		p.stages = append(p.stages, m.course(f.calm, period, span{0, period.length}, failing))
+	}
+	return p
 }
 
-// path is what a gate goes through before it fails.
-func (f *forecast) path(m *measure) path {
-	if f.proving < 0 {
-		return path{ladder: f.stages(m, f.calm, f.calm, failing)}
+// stuck is the first stage that a candidate does not leave, because it waits for a
+// proof that a level of a gate cannot give; -1 where there is none.
+func (f *forecast) stuck(m *measure, level float64) int {
+	for i := range f.plan.Stages {
+		for _, p := range f.proofs(i) {
+			if p.gate.Name == m.gate.Name && !p.inside(m, level) {
+				return i
+			}
+		}
 	}
-	last := f.bad[f.proving]
-	out := path{
-		ladder: f.stages(m, f.calm[:f.proving+1], f.calm, failing),
-		longer: m.course(f.bad, last, span{f.calm[f.proving].length, last.length}, failing),
+	return -1
+}
+
+// bad is the timeline of a candidate that is stuck at a stage.
+func (f *forecast) bad(stuck int) timeline {
+	if stuck < 0 {
+		return f.calm
 	}
-	out.after = f.stages(m, f.calm[f.proving+1:], f.calm, failing)
-	return out
+	return f.calm[:stuck].then(stuck, max(deadline(&f.plan.Stages[stuck]), f.calm[stuck].length))
 }
 
 // exposed are the candidate's requests by a time.

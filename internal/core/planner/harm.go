@@ -37,21 +37,14 @@ func Caught(p *rollout.Plan, t Traffic, h Harm, maxWeight uint32) (float64, erro
 	if math.IsNaN(level) || m.worse()*(level-m.unchanged()) <= 0 {
 		return 0, problem.New(problem.Invalid, "a change of %s by %v is no harm", h.Gate, h.Change)
 	}
+	c, ladder := f.path(m).fails(min(level, m.ceiled()))
 	end := 0.0
-	for i, period := range f.bad {
+	for i, period := range ladder {
 		if f.plan.Stages[i].Weight <= maxWeight {
 			end = period.end()
 		}
 	}
-	return f.failCurve(m, level).by(end), nil
-}
-
-// failCurve is the curve of the rollouts that find a candidate at a level.
-func (f *forecast) failCurve(m *measure, level float64) curve {
-	if m.gate.Kind == gate.Drift {
-		return m.driftFails(f.bad, level)
-	}
-	return f.path(m).bad().run(m, min(level, m.ceiled()), f.noise)
+	return c.by(end), nil
 }
 
 // ceiled is the highest level that can be.
@@ -107,27 +100,21 @@ func (m *measure) typicalChanges() []float64 {
 }
 
 // harms are the harms that a gate is asked about.
-func (f *forecast) harms(m *measure, p path) []HarmOutlook {
+func (f *forecast) harms(m *measure, p *path) []HarmOutlook {
 	out := []HarmOutlook{}
-	bad := p.bad()
 	for _, level := range m.typical() {
-		var c curve
-		if m.gate.Kind == gate.Drift {
-			c = m.driftFails(f.bad, level)
-		} else {
-			c = bad.run(m, level, f.noise)
-		}
-		out = append(out, f.harm(m, level, c))
+		out = append(out, f.harm(m, p, level))
 	}
 	return out
 }
 
-// harm is what a curve says of a harm.
-func (f *forecast) harm(m *measure, level float64, c curve) HarmOutlook {
-	out := HarmOutlook{Change: m.change(level), Times: c.times(), Caught: c.by(f.bad.end())}
+// harm is what becomes of a candidate at a level.
+func (f *forecast) harm(m *measure, p *path, level float64) HarmOutlook {
+	c, t := p.fails(level)
+	out := HarmOutlook{Change: m.change(level), Times: c.times(), Caught: c.by(t.end())}
 	before, most := 0.0, 0.0
-	for i, p := range f.bad {
-		by := c.by(p.end())
+	for i, period := range t {
+		by := c.by(period.end())
 		out.CaughtBy = append(out.CaughtBy, by)
 		if by-before > most {
 			most, out.Stage = by-before, i
@@ -135,12 +122,12 @@ func (f *forecast) harm(m *measure, level float64, c curve) HarmOutlook {
 		before = by
 	}
 	worse := f.worseOff(m, level)
-	if t := out.Times.P50; t > 0 {
-		out.Exposed50 = f.exposed(f.bad, t)
+	if at := out.Times.P50; at > 0 {
+		out.Exposed50 = f.exposed(t, at)
 		out.Harmed50 = worse * out.Exposed50
 	}
-	if t := out.Times.P90; t > 0 {
-		out.Exposed90 = f.exposed(f.bad, t)
+	if at := out.Times.P90; at > 0 {
+		out.Exposed90 = f.exposed(t, at)
 		out.Harmed90 = worse * out.Exposed90
 	}
 	return out
@@ -184,7 +171,7 @@ func (m *measure) distances() []float64 {
 
 // catches are the smallest harms that are found by the end of each stage when
 // nothing else is wrong.
-func (f *forecast) catches(m *measure, p path) []Powered {
+func (f *forecast) catches(m *measure, p *path) []Powered {
 	if m.gate.Kind == gate.Drift {
 		return f.driftCatches(m)
 	}

@@ -9,7 +9,6 @@ import (
 	"github.com/belay-rollouts/belay/internal/core/gate"
 	"github.com/belay-rollouts/belay/internal/core/rollout"
 	"github.com/belay-rollouts/belay/internal/core/spec"
-	"github.com/belay-rollouts/belay/internal/core/spec/value"
 	"github.com/belay-rollouts/belay/internal/core/split"
 )
 
@@ -116,7 +115,7 @@ func (f *forecast) gateAt(i, stage int, catches, proves Powered) GateAt {
 }
 
 // gate is a gate over the whole rollout.
-func (f *forecast) gate(i int, p path) GateOutlook {
+func (f *forecast) gate(i int, p *path) GateOutlook {
 	m := f.measures[i]
 	g := m.gate
 	out := GateOutlook{
@@ -155,7 +154,7 @@ func (m *measure) baseText() string {
 	case gate.Mean:
 		return fmt.Sprintf("%s (cv %s)", trimmed(m.level.Value, 4), trimmed(m.level.CV, 3))
 	case gate.Gauge:
-		return fmt.Sprintf("±%s a window of %s", shareOf(m.level.Spread), value.FormatDuration(m.level.Window))
+		return fmt.Sprintf("±%s a window", shareOf(m.level.Spread))
 	case gate.Drift:
 	}
 	return ""
@@ -205,7 +204,8 @@ func (f *forecast) assumed() []string {
 // weakest is the gate that is waited for longest, or that proves least.
 func (f *forecast) weakest() string {
 	if f.proving >= 0 {
-		return f.slowest(f.proving, f.bad.end())
+		a := f.awaitedAt(f.proving)
+		return a.slowest()
 	}
 	return ""
 }

@@ -24,7 +24,7 @@ type measure struct {
 
 	base     float64 // the baseline's level
 	phi      float64 // dispersion
-	perSec   float64 // units per second of the model's traffic, over both arms
+	perSec   float64 // units per second of the model's traffic, over both arms; not of windows
 	lag      float64 // seconds from a request to its unit
 	windowed bool    // units are windows, of which both arms have one each
 	// assumptions say what was not known.
@@ -105,10 +105,6 @@ func (m *measure) gauge() {
 	if m.level.Spread == 0 {
 		m.level.Spread, m.level.Correlation = assumedSpread, assumedCorrelation
 	}
-	if m.level.Window == 0 {
-		m.level.Window = assumedWindow
-	}
-	m.perSec = 1 / m.level.Window.Seconds()
 }
 
 // reported are outcomes: so many for a request, so late after it.
@@ -142,7 +138,7 @@ func (m *measure) weight(stage int) float64 {
 // units are those of both arms that a stage adds within so many seconds of its
 // beginning, of which its traffic is the first length.
 func (m *measure) units(stage int, seconds, length float64) (candidate, baseline float64) {
-	n := m.perSec * max(min(seconds-m.lag, length)-m.warm(stage), 0)
+	n := m.perSecond(stage) * max(min(seconds-m.lag, length)-m.warm(stage), 0)
 	if m.windowed {
 		return n, n
 	}
@@ -150,12 +146,21 @@ func (m *measure) units(stage int, seconds, length float64) (candidate, baseline
 	return n * w, n * (1 - w)
 }
 
+// perSecond are the units per second of a stage, over both arms.
+func (m *measure) perSecond(stage int) float64 {
+	if !m.windowed {
+		return m.perSec
+	}
+	length, _ := m.plan.Stages[stage].Window()
+	return 1 / length.Seconds()
+}
+
 // variance is that of one unit at a level.
 func (m *measure) variance(level float64) float64 {
 	switch m.gate.Kind {
 	case gate.Mean:
 		// A lower mean comes from fewer values rather than from smaller ones.
-		return square(m.level.CV*m.base) * level / m.base * m.phi
+		return m.spread() * level / m.base * m.phi
 	case gate.Gauge:
 		r := m.level.Correlation
 		return square(m.level.Spread) * (1 + r) / (1 - r)
@@ -310,12 +315,21 @@ func (m *measure) logMargin() float64 {
 
 // moments are the sufficient statistics of a mean.
 func (m *measure) moments(nT, nC, yT, yC float64) *stats.MeanStratum {
-	variance := square(m.level.CV * m.base)
+	variance := m.spread()
 	nonZero := m.nonZero()
 	return &stats.MeanStratum{
 		T: stats.MeanArm{N: nT, Mean: yT, Var: variance * m.phi * min(yT/m.base, 1e3), NonZero: nT * min(nonZero*yT/m.base, 1)},
 		C: stats.MeanArm{N: nC, Mean: yC, Var: variance * m.phi, NonZero: nC * nonZero},
 	}
+}
+
+// spread is the variance of one value of a mean, less what a covariate explains.
+func (m *measure) spread() float64 {
+	explained := 0.0
+	if m.gate.Covariate {
+		explained = square(m.level.Correlation)
+	}
+	return square(m.level.CV*m.base) * (1 - explained)
 }
 
 // nonZero is the share of values that are not zero. Where nothing was said of it,
@@ -365,3 +379,21 @@ func (m *measure) passes() bool { return m.worse()*(m.atMargin()-m.unchanged()) 
 
 // ceilingOnly reports whether the gate compares the candidate with a limit alone.
 func (m *measure) ceilingOnly() bool { return m.gate.Method == gate.None }
+
+// widened is the measure with a margin so many times as wide.
+func (m *measure) widened(times float64) *measure {
+	out := *m
+	g := m.gate.Widened(times, &m.plan.Layout)
+	out.gate = &g
+	return &out
+}
+
+// inside reports whether a level of another measure of the same metric is inside
+// this one's margin.
+func (m *measure) inside(of *measure, level float64) bool {
+	if m.gate.Kind == gate.Quantile {
+		// Levels are exceedances of the margin, which moves.
+		return of.latencyChange(level).Relative <= m.gate.Margin
+	}
+	return m.worse()*(level-m.atMargin()) <= 0
+}

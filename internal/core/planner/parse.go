@@ -38,7 +38,7 @@ func percentile(s string) (float64, bool) {
 //	latency_p99=120ms,p50=40ms
 //	outcome:conversion=5%,share=20%,delay=30m
 //	outcome:revenue=12.5,cv=8,nonzero=3%
-//	memory=2GiB,spread=3%,window=15s,correlation=0.5
+//	memory=2GiB,spread=3%,correlation=0.5
 //
 // An empty rate is left at 0, to be filled in from a measurement. The error names
 // all mistakes.
@@ -135,7 +135,7 @@ func (d *declaring) level(name, text string) error {
 }
 
 // levelKeys are what can be said of a level.
-var levelKeys = []string{"cv", "nonzero", "share", "delay", "dispersion", "spread", "window", "correlation"}
+var levelKeys = []string{"cv", "nonzero", "share", "delay", "dispersion", "spread", "correlation"}
 
 // more reads one more thing that is said of a level.
 func (d *declaring) more(l *Level, key, text string) (err error) {
@@ -152,8 +152,6 @@ func (d *declaring) more(l *Level, key, text string) (err error) {
 		l.Dispersion, err = parseNumber(text)
 	case "spread":
 		l.Spread, err = parseShare(text)
-	case "window":
-		l.Window, err = value.ParseDuration(text)
 	case "correlation":
 		l.Correlation, err = parseNumber(text)
 	default:

@@ -66,7 +66,7 @@ func (m *measure) looks(t timeline, p period, s span) []look {
 
 // firstLook is when in a stage a gate is first worth looking at.
 func (m *measure) firstLook(stage int) float64 {
-	perSec := m.perSec
+	perSec := m.perSecond(stage)
 	if !m.windowed {
 		perSec *= max(m.weight(stage), 1e-9)
 	}
@@ -93,5 +93,5 @@ func (m *measure) enough(stage int) float64 {
 			w = min(w, 1-w)
 		}
 	}
-	return m.warm(stage) + m.lag + float64(m.plan.Stages[stage].MinSamples)/(m.perSec*w)
+	return m.warm(stage) + m.lag + m.gate.Needs(m.plan.Stages[stage].MinSamples)/(m.perSecond(stage)*w)
 }

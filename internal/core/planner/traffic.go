@@ -54,10 +54,10 @@ type Level struct {
 	// requests would; 0 leaves it to the traffic.
 	Dispersion float64
 	// Spread is the standard deviation of the logarithm of candidate over baseline
-	// in one window, Window its length, and Correlation that of neighbouring
-	// windows (resources).
-	Spread      float64
-	Window      time.Duration
+	// in one window (resources).
+	Spread float64
+	// Correlation is that of neighbouring windows (resources), or of values with
+	// their covariate (means).
 	Correlation float64
 }
 
@@ -66,7 +66,6 @@ const (
 	assumedErrorRate       = 0.005
 	assumedClientErrorRate = 0.01
 	assumedSpread          = 0.05
-	assumedWindow          = 15 * time.Second
 	assumedCorrelation     = 0.5
 )
 
@@ -137,7 +136,7 @@ func (l *Level) check(name string) error {
 		what = "has a spread that cannot be"
 	case l.Correlation < 0 || !(l.Correlation < 1):
 		what = "has a correlation that is not between 0 and 1"
-	case l.Delay < 0 || l.Window < 0:
+	case l.Delay < 0:
 		what = "has a negative time"
 	default:
 		return nil

@@ -147,7 +147,7 @@ func (w *warner) samplesLate(m *measure, late []int) {
 	if dwells != nil {
 		ps = append(ps, Proposal{Why: "say so in the file", YAML: strings.Join(dwells, "\n")})
 	}
-	if later := w.enoughFrom(m, late[len(late)-1]); later > late[0] {
+	if later := w.enoughFrom(m, late[0]); later > late[0] {
 		ps = append(ps, w.advisor.from(m.gate.Name, later, "or let the gate begin where its samples come in time")...)
 	}
 	w.warn(CautionSamples, m.gate.Name, late[0], ps, "%s waits for its %s %s%s: %s",
@@ -187,8 +187,8 @@ func (w *warner) margins() {
 	if w.proving < 0 {
 		return
 	}
-	stage, start := w.proving, w.bad[w.proving].start
-	end := w.bad[stage].end()
+	stage, start := w.proving, w.proof[w.proving].start
+	end := w.proof.end()
 	dwell := w.plan.Stages[stage].Dwell.Seconds()
 	for i, m := range w.measures {
 		if m.gate.From > stage || m.gate.GuardOnly {
@@ -209,7 +209,7 @@ func (w *warner) margins() {
 func (w *warner) notProven(i int, proven float64) {
 	m, stage := w.measures[i], w.proving
 	s := &w.plan.Stages[stage]
-	p := w.bad[stage]
+	p := w.proof[stage]
 	needs := w.provenWithin(m, stage)
 	takes := "it would take more than " + Span(longest)
 	var ps []Proposal
@@ -219,7 +219,7 @@ func (w *warner) notProven(i int, proven float64) {
 			ps = append(ps, w.advisor.stage(stage, "wait longer", func(s *spec.ResolvedStage) { s.MaxDuration = limit })...)
 		}
 	}
-	ps = append(ps, w.widerProposal(m, m.look(w.bad, p, p.length), "or prove less")...)
+	ps = append(ps, w.widerProposal(m, m.look(w.proof, p, p.length), "or prove less")...)
 	ps = append(ps, w.advisor.gate(m.gate.Name, "or let it guard without waiting for its proof", func(g *spec.ResolvedGate) { g.Require = spec.NoHarm })...)
 	then := fmt.Sprintf("onUndecided: %s", w.plan.OnUndecided)
 	w.warn(CautionNotProven, m.gate.Name, stage, ps, "%s %s is proven within the %s of the %s stage in %s of the rollouts in which nothing changed (%s in four of five); without it the rollout ends there with %s",
@@ -243,9 +243,9 @@ func (w *warner) widerProposal(m *measure, l look, why string) []Proposal {
 // provenWithin is when in a stage the margin is proven with 80 % power, by its
 // expected evidence; longest where it is not by then.
 func (w *warner) provenWithin(m *measure, stage int) float64 {
-	p := w.bad[stage]
+	p := w.proof[stage]
 	p.length = longest
-	t := w.bad[:stage].then(stage, longest)
+	t := w.proof[:stage].then(stage, longest)
 	enough := func(seconds float64) bool {
 		l := m.look(t, p, seconds).part(w.powers.p80)
 		strata := len(l.nT)
@@ -274,7 +274,7 @@ func (w *warner) slow(i int, takes float64) {
 	m, stage := w.measures[i], w.proving
 	p := w.calm[stage]
 	dwell := w.plan.Stages[stage].Dwell.Seconds()
-	ps := w.widerProposal(m, m.look(w.bad, w.bad[stage], min(dwell, p.length)), "prove what the dwell can prove")
+	ps := w.widerProposal(m, m.look(w.proof, w.proof[stage], min(dwell, p.length)), "prove what the dwell can prove")
 	w.warn(CautionSlow, m.gate.Name, stage, ps, "the %s stage waits for the proof of %s %s: up to %s in four of five rollouts, its dwell is %s",
 		w.at(stage), m.gate.Name, m.gate.MarginText(), Span(takes), Span(dwell))
 }
@@ -372,6 +372,10 @@ func (w *warner) critical() {
 			continue
 		}
 		level := min(m.at(change), m.ceiled())
+		stuck := w.stuck(m, level)
+		if stuck >= 0 && stuck <= stage {
+			continue // It does not come past that stage without a proof.
+		}
 		if found := w.foundBy(m, level, stage, w.calm[stage].length); found < criticalShare {
 			w.criticalLate(m, level, stage, found)
 		}
@@ -382,7 +386,11 @@ func (w *warner) critical() {
 // given length.
 func (w *warner) foundBy(m *measure, level float64, stage int, length float64) float64 {
 	t := w.calm[:stage].then(stage, length)
-	return w.stages(m, t, t, failing).run(m, level, w.noise).by(t.end())
+	var c course
+	for _, p := range t {
+		c = c.then(m.course(t, p, span{0, p.length}, failing))
+	}
+	return c.run(m, level, w.noise).by(t.end())
 }
 
 func (w *warner) criticalLate(m *measure, level float64, stage int, found float64) {
