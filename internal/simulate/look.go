@@ -5,7 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/belay-rollouts/belay/internal/core/evidence"
 	"github.com/belay-rollouts/belay/internal/core/rollout"
 	"github.com/belay-rollouts/belay/internal/core/split"
 	"github.com/belay-rollouts/belay/internal/simulate/scenario"
@@ -18,8 +17,9 @@ func (p *player) look() rollout.Decision {
 	p.ev.Learn(&p.world.Plan.Layout)
 	plan := &p.world.Plan
 	p.judged = rollout.Judge(plan, p.state, p.ev, p.judged)
+	p.parts = rollout.JudgeSegments(plan, p.state, p.ev, p.parts)
 	d := rollout.Decide(rollout.Input{
-		Now: at(p.tick), Plan: plan, State: p.state, Evidence: p.ev, Judgements: p.judged,
+		Now: at(p.tick), Plan: plan, State: p.state, Evidence: p.ev, Judgements: p.judged, Segments: p.parts,
 		Traffic: rollout.Traffic{
 			Known: true, Ready: true, Weight: p.state.Weight(), SinceCandidate: p.since,
 			LastRequest: epoch.Add(time.Duration(p.last * float64(time.Second))),
@@ -117,39 +117,6 @@ func turningPoints(s *scenario.Scenario) []int64 {
 		out = append(out, int64(e.At/time.Second), int64((e.At+e.Lasts)/time.Second))
 	}
 	return out
-}
-
-// cohort is the exposures of one second in one stratum.
-type cohort struct {
-	second  int64
-	stratum uint8
-	n       [split.Arms][]uint8 // the buckets of each exposure
-}
-
-// join adds an exposure to the cohort of this second.
-func join(cohorts []cohort, p *player, o evidence.Observation) []cohort {
-	last := len(cohorts) - 1
-	if last < 0 || cohorts[last].second != p.tick || cohorts[last].stratum != p.stratum {
-		cohorts = append(cohorts, cohort{second: p.tick, stratum: p.stratum})
-		last++
-	}
-	cohorts[last].n[o.Arm] = append(cohorts[last].n[o.Arm], o.Bucket)
-	return cohorts
-}
-
-// age counts the exposures that have reached the age of a series.
-func (p *player) age() {
-	for i, a := range p.world.ages {
-		for len(p.cohorts[i]) > 0 && p.cohorts[i][0].second+1+a.seconds <= p.tick {
-			c := &p.cohorts[i][0]
-			for arm := range c.n {
-				for _, bucket := range c.n[arm] {
-					p.ev.Strata[c.stratum].ObserveOutcome(a.series, split.Arm(arm), bucket, false) //nolint:gosec // There are two arms.
-				}
-			}
-			p.cohorts[i] = p.cohorts[i][1:]
-		}
-	}
 }
 
 // levels are the noises of a gauge at both arms.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/belay-rollouts/belay/internal/core/evidence"
@@ -65,6 +66,7 @@ type player struct {
 	ev     *evidence.Evidence
 	state  rollout.State
 	judged []gate.Judgement
+	parts  []gate.Judgement // by segment
 	play   Play
 
 	tick     int64 // the second up to which all is known
@@ -75,8 +77,10 @@ type player struct {
 	since    uint64            // requests of the baseline since the candidate's last
 	seen     []uint8           // by user: the stratum after the last in which they were met
 	marks    []uint8           // by user: exposed, harmed
+	slots    []slot            // by world.horizons
 	cohorts  [][]cohort        // by world.ages
 	gauges   []levels
+	kept     readings
 	visiting func(*stream.Request)
 	yielding func(*late)
 }
@@ -105,6 +109,7 @@ func (p *player) run(ctx context.Context, seed uint64) (Play, bool) {
 		if p.tick%stopEvery == 0 && ctx.Err() != nil {
 			return Play{}, false
 		}
+		p.turnSlots()
 		p.wheel.due(uint32(p.tick), p.yielding) //nolint:gosec // The limit is far below 2^32 seconds.
 		p.age()
 		p.measure()
@@ -132,16 +137,19 @@ func (p *player) reset(seed uint64) {
 	w := p.world
 	p.wheel.clear()
 	p.stream = stream.New(w.Scenario, stream.Options{
-		Seed: seed, Sticky: w.Plan.Layout.Clustered, Shield: w.Plan.Rollback.Shield, Outcomes: w.outcomes, Scores: w.scores,
+		Seed: seed, Sticky: w.Plan.Layout.Clustered, Shield: w.Plan.Rollback.Shield, Outcomes: w.outcomes, Scores: w.scores, Covariates: w.covariates,
 	})
 	p.r = rand.New(rand.NewPCG(seed, 0x6761756765730006))
-	p.ev, p.state, p.judged, p.play = &evidence.Evidence{}, rollout.State{Phase: rollout.Pending}, nil, Play{}
+	p.ev, p.state, p.play = &evidence.Evidence{}, rollout.State{Phase: rollout.Pending}, Play{}
+	p.judged, p.parts = nil, nil
 	p.tick, p.at, p.stratum, p.since, p.last = 0, nil, 0, 0, -1
 	if u := w.Scenario.Traffic.Users; u != nil {
 		p.seen, p.marks = make([]uint8, u.Count), make([]uint8, u.Count)
 	}
 	p.cohorts = make([][]cohort, len(w.ages))
 	p.gauges = make([]levels, len(w.gauges))
+	p.slots = make([]slot, len(w.horizons))
+	p.kept.clear(max(1, len(w.outputs)))
 }
 
 // traffic draws the requests until a time and observes them.
@@ -164,7 +172,6 @@ func (p *player) visit(q *stream.Request) {
 		return // Before the rollout has any traffic.
 	}
 	p.count(q)
-	end := float64(p.tick + 1)
 	o := evidence.Observation{
 		Arm: q.Arm, Bucket: split.Bucket(q.Second), Error: q.Error, ClientError: q.ClientError,
 		Shielded: q.Error && q.Arm == split.Candidate && p.world.Plan.Rollback.Shield,
@@ -172,42 +179,61 @@ func (p *player) visit(q *stream.Request) {
 	if q.At >= p.warm {
 		o.Latency = q.Latency
 	}
-	if known := q.At + q.Latency.Seconds(); known <= end {
-		p.at.Observe(&p.world.Plan.Layout, o)
+	segment, scores := p.segmentOf(q), q.Scores
+	if q.Error {
+		scores = nil // What has failed says nothing, and a rescue is in no arm.
+	}
+	if known := q.At + q.Latency.Seconds(); known <= float64(p.tick+1) {
+		o.Outputs = p.read(scores)
+		p.observe(p.stratum, segment, o)
 	} else {
-		l := late{due: due(known), value: float32(o.Latency), stratum: p.stratum, bucket: o.Bucket}
+		l := late{due: due(known), value: float32(o.Latency), extra: p.keep(scores) | segment<<segmentShift, stratum: p.stratum, bucket: o.Bucket}
 		l.what = bit(q.Arm == split.Candidate, isCandidate) | bit(o.Error, isError) | bit(o.ClientError, isClientError)
 		p.wheel.add(uint32(p.tick), l) //nolint:gosec // As above.
 	}
 	for i := range q.Reports {
 		for _, to := range p.world.sinks[q.Reports[i].Index] {
-			p.report(q, &q.Reports[i], to, o.Bucket)
+			p.report(q, &q.Reports[i], to, segment)
 		}
 	}
-	for i, series := range p.world.outputs {
-		l := late{due: due(q.At + q.Latency.Seconds()), value: float32(q.Scores[i]), stratum: p.stratum, bucket: o.Bucket, series: uint8(series)} //nolint:gosec // A layout has few series.
-		l.what = bit(q.Arm == split.Candidate, isCandidate) | isValue
-		p.later(l)
+	for i, a := range p.world.ages {
+		p.join(i, p.slots[a.horizon].due, o)
 	}
-	for i := range p.cohorts {
-		p.cohorts[i] = join(p.cohorts[i], p, o)
+}
+
+// observe adds a request to the whole and to its segment.
+func (p *player) observe(stratum uint8, segment uint32, o evidence.Observation) {
+	l := &p.world.Plan.Layout
+	p.ev.Strata[stratum].Observe(l, o)
+	if segment > 0 {
+		p.segment(stratum, segment).Observe(l, o)
 	}
 }
 
 // report notes an outcome for when it is known.
-func (p *player) report(q *stream.Request, r *stream.Report, to sink, bucket uint8) {
-	known := q.At + r.Delay
-	if to.successes && !r.Success || to.horizon > 0 && r.Delay > to.horizon {
+func (p *player) report(q *stream.Request, r *stream.Report, to sink, segment uint32) {
+	if to.successes && !r.Success {
 		return
 	}
-	known = max(known, q.At+to.horizon)
+	known := q.At + r.Delay
+	if to.horizon >= 0 {
+		slot := &p.slots[to.horizon]
+		if r.Delay > slot.age {
+			return
+		}
+		known, segment = slot.due, 0 // What waits for its horizon counts in the whole alone.
+	}
 	if known-float64(p.tick) >= reach-1 {
 		return
 	}
-	l := late{due: due(known), stratum: p.stratum, bucket: bucket, series: to.series}
+	l := late{due: due(known), extra: segment << segmentShift, stratum: p.stratum, bucket: split.Bucket(q.Second), series: to.series}
 	l.what = bit(q.Arm == split.Candidate, isCandidate) | bit(r.Success, isSuccess)
 	if to.value {
 		l.value, l.what = float32(r.Value), l.what|isValue
+		if to.covariate {
+			p.kept.one[0] = r.Covariate
+			l.extra |= p.keep(p.kept.one[:])
+		}
 	} else {
 		l.what |= isRate
 	}
@@ -235,18 +261,27 @@ func bit(yes bool, b uint8) uint8 {
 
 // deliver adds what has become known to the evidence.
 func (p *player) deliver(l *late) {
-	s, arm := p.ev.Strata[l.stratum], armOf(l.what)
+	s, arm, segment := p.ev.Strata[l.stratum], armOf(l.what), l.extra>>segmentShift
 	layout := &p.world.Plan.Layout
 	switch {
 	case l.what&isRate != 0:
-		s.ObserveOutcome(int(l.series), arm, l.bucket, l.what&isSuccess != 0)
+		success := l.what&isSuccess != 0
+		s.ObserveOutcome(int(l.series), arm, l.bucket, success)
+		if segment > 0 {
+			p.segment(l.stratum, segment).ObserveOutcome(int(l.series), arm, l.bucket, success)
+		}
 	case l.what&isValue != 0:
-		s.ObserveValue(layout, evidence.Raw{Series: int(l.series), Arm: arm, Bucket: l.bucket, Value: float64(l.value)})
+		raw := evidence.Raw{Series: int(l.series), Arm: arm, Bucket: l.bucket, Value: float64(l.value), Covariate: p.covariate(l)}
+		s.ObserveValue(layout, raw)
+		if segment > 0 {
+			p.segment(l.stratum, segment).ObserveValue(layout, raw)
+		}
 	default:
 		failed := l.what&isError != 0
-		s.Observe(layout, evidence.Observation{
+		p.observe(l.stratum, segment, evidence.Observation{
 			Arm: arm, Bucket: l.bucket, Error: failed, ClientError: l.what&isClientError != 0,
 			Shielded: failed && arm == split.Candidate && p.world.Plan.Rollback.Shield, Latency: time.Duration(l.value),
+			Outputs: p.read(p.take(l.extra&outputMask, len(p.world.outputs))),
 		})
 	}
 }
@@ -302,7 +337,12 @@ func one(yes bool) uint64 {
 // freeze fixes the edges at which the dispersion of quantiles is followed, as soon
 // as there are enough latencies.
 func (p *player) freeze() {
-	if p.at != nil && p.at.Edges == nil {
-		p.at.Freeze(&p.world.Plan.Layout)
+	if p.at == nil || p.at.Edges != nil || !p.at.Freeze(&p.world.Plan.Layout) {
+		return
+	}
+	for _, s := range p.ev.Segments {
+		if i := int(p.stratum); i < len(s.Strata) && s.Strata[i] != nil {
+			s.Strata[i].Edges = slices.Clone(p.at.Edges)
+		}
 	}
 }

@@ -214,7 +214,7 @@ func TestAnEqualCandidateIsSeldomRolledBack(t *testing.T) {
 				e.At, e.Lasts, e.Ramp = e.At/60, e.Lasts/20, e.Ramp/60
 			}
 			w := prepared(t, resolved(t, "quick", quickPolicy), s)
-			r := played(t, w, Options{Reps: reps(24)})
+			r := played(t, w, Options{Reps: reps(16)})
 			atMost(t, "rolled back", r.RolledBack, r.Reps, 0.05)
 			if r.Promoted.Share < 0.9 {
 				t.Errorf("promoted %+v: %+v", r.Promoted, r.Causes)

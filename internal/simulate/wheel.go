@@ -6,6 +6,7 @@ import "github.com/belay-rollouts/belay/internal/core/split"
 type late struct {
 	due     uint32 // second
 	value   float32
+	extra   uint32 // the segment, and where the readings of an answer are kept
 	stratum uint8
 	bucket  uint8
 	series  uint8
@@ -18,7 +19,7 @@ const (
 	isError
 	isClientError
 	isRate  // an outcome of a rate
-	isValue // an outcome or an output with a value
+	isValue // an outcome with a value
 	isSuccess
 )
 

@@ -6,10 +6,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/belay-rollouts/belay/internal/core/evidence"
 	"github.com/belay-rollouts/belay/internal/core/gate"
 	"github.com/belay-rollouts/belay/internal/core/rollout"
 	"github.com/belay-rollouts/belay/internal/core/spec"
 	"github.com/belay-rollouts/belay/internal/simulate/scenario"
+	"github.com/belay-rollouts/belay/internal/simulate/stream"
 )
 
 // World is a plan in a scenario, ready to play.
@@ -22,16 +24,23 @@ type World struct {
 	outcomes []int // of the baseline's outcomes, those that some gate reads
 	scores   []int
 	sinks    [][]sink // by outcomes
-	outputs  []int    // the value series of each of scores
-	ages     []age
-	gauges   []gauge
+	outputs  []int    // the output of the layout that each of scores is
+	horizons []time.Duration
+	// covariates says that some series comes with one.
+	covariates bool
+	ages       []age
+	gauges     []gauge
+	// segments are the upper ends of the segments' places, and names theirs.
+	segments []float64
+	names    []string
 }
 
 // sink is a series of the evidence that an outcome feeds.
 type sink struct {
-	value   bool // of the layout's values, not of its rates
-	series  uint8
-	horizon float64 // in seconds; 0 counts as it comes
+	value     bool // of the layout's values, not of its rates
+	covariate bool
+	series    uint8
+	horizon   int // of the world's; negative counts as it comes
 	// successes is set where failures are never reported.
 	successes bool
 }
@@ -39,7 +48,7 @@ type sink struct {
 // age is a count of the exposures of some age.
 type age struct {
 	series  int
-	seconds int64
+	horizon int // of the world's
 }
 
 // gauge is a resource that some gate reads.
@@ -85,8 +94,15 @@ func complete(r spec.Resolved, s scenario.Scenario) (scenario.Scenario, []string
 	var notes []string
 	s.Baseline.Outcomes = slices.Clone(s.Baseline.Outcomes)
 	s.Baseline.Gauges = slices.Clone(s.Baseline.Gauges)
+	s.Baseline.Scores = slices.Clone(s.Baseline.Scores)
 	for _, g := range r.Gates {
 		switch {
+		case g.Output != "" && g.Kind == spec.KindRate && outcomeOf(&s, g.Name()) < 0:
+			s.Baseline.Outcomes = append(s.Baseline.Outcomes, scenario.Outcome{Name: g.Name(), Rate: classRate(g)})
+			notes = append(notes, fmt.Sprintf("scenario %s does not know %s: it is taken for %.4g%% of all answers", s.Name, g.Name(), 100*classRate(g)))
+		case g.Output != "" && g.Kind != spec.KindRate && scoreOf(&s, g.Output) < 0:
+			s.Baseline.Scores = append(s.Baseline.Scores, scenario.Score{Name: g.Output, Mean: 1, Deviation: 0.5})
+			notes = append(notes, fmt.Sprintf("scenario %s does not know %s: it is taken for normal with mean 1 and deviation 0.5", s.Name, g.Metric))
 		case g.Outcome != "" && outcomeOf(&s, g.Outcome) < 0:
 			o := usual(g)
 			s.Baseline.Outcomes = append(s.Baseline.Outcomes, o)
@@ -111,6 +127,16 @@ func usual(g spec.ResolvedGate) scenario.Outcome {
 		o.Rate = usualConversion
 	}
 	return o
+}
+
+// usualClass is the share of a class of which nothing is said.
+const usualClass = 0.1
+
+func classRate(g spec.ResolvedGate) float64 {
+	if g.Expect > 0 {
+		return float64(g.Expect)
+	}
+	return usualClass
 }
 
 func describe(o scenario.Outcome) string {
@@ -141,18 +167,22 @@ func NewWorld(p rollout.Plan, s scenario.Scenario) (*World, error) {
 	}
 	w := &World{Plan: p, Scenario: s}
 	for i, name := range p.Layout.Rates {
-		w.bind(name, sink{series: uint8(i), horizon: p.Layout.Horizons[name].Seconds(), successes: w.perExposure(name)}) //nolint:gosec // A layout has few series.
+		horizon := w.horizon(name)
+		w.bind(name, sink{series: uint8(i), horizon: horizon, successes: w.perExposure(name)}) //nolint:gosec // A layout has few series.
 		if strings.HasPrefix(name, "exposures@") {
-			w.ages = append(w.ages, age{i, int64((p.Layout.Horizons[name] + time.Second - 1) / time.Second)})
+			w.ages = append(w.ages, age{i, horizon})
 		}
 	}
 	for i, v := range p.Layout.Values {
-		if at := scoreOf(&s, v.Name); at >= 0 {
-			w.scores, w.outputs = append(w.scores, at), append(w.outputs, i)
-			continue
-		}
-		w.bind(v.Name, sink{value: true, series: uint8(i), horizon: p.Layout.Horizons[v.Name].Seconds(), successes: w.perExposure(v.Name)}) //nolint:gosec // As above.
+		w.covariates = w.covariates || v.Covariate
+		w.bind(v.Name, sink{value: true, covariate: v.Covariate, series: uint8(i), horizon: w.horizon(v.Name), successes: w.perExposure(v.Name)}) //nolint:gosec // As above.
 	}
+	for i, o := range p.Layout.Outputs {
+		if at := scoreOf(&s, o.Name); at >= 0 && o.Value != evidence.NoSeries {
+			w.scores, w.outputs = append(w.scores, at), append(w.outputs, i)
+		}
+	}
+	w.divide()
 	w.follow()
 	for i, name := range p.Layout.Gauges {
 		if at := gaugeOf(&s, name); at >= 0 {
@@ -166,11 +196,14 @@ func NewWorld(p rollout.Plan, s scenario.Scenario) (*World, error) {
 // outcomePrefix begins the names of outcomes among the metrics.
 const outcomePrefix = "outcome:"
 
-// bind lets an outcome feed a series.
+// bind lets an outcome feed a series. A class of an output is an outcome of its
+// own, by its whole name.
 func (w *World) bind(metric string, to sink) {
-	name, ok := strings.CutPrefix(metric, outcomePrefix)
-	i := outcomeOf(&w.Scenario, name)
-	if !ok || i < 0 {
+	i := outcomeOf(&w.Scenario, metric)
+	if name, ok := strings.CutPrefix(metric, outcomePrefix); ok {
+		i = outcomeOf(&w.Scenario, name)
+	}
+	if i < 0 {
 		return
 	}
 	at := slices.Index(w.outcomes, i)
@@ -181,18 +214,50 @@ func (w *World) bind(metric string, to sink) {
 	w.sinks[at] = append(w.sinks[at], to)
 }
 
+// horizon returns the index of a series' horizon, or a negative number.
+func (w *World) horizon(series string) int {
+	h := w.Plan.Layout.Horizon(series)
+	if h == 0 {
+		return -1
+	}
+	if i := slices.Index(w.horizons, h); i >= 0 {
+		return i
+	}
+	w.horizons = append(w.horizons, h)
+	return len(w.horizons) - 1
+}
+
 // perExposure reports whether some gate counts a metric over all exposures, so
 // that its application need not report what is no success.
 func (w *World) perExposure(metric string) bool {
 	return slices.ContainsFunc(w.Plan.Gates, func(g gate.Gate) bool { return g.Name == metric && g.PerExposure })
 }
 
-// scoreOf finds the score that an output's series is of: by its name, with or
-// without what stands before a colon.
-func scoreOf(s *scenario.Scenario, name string) int {
-	if strings.HasPrefix(name, outcomePrefix) {
-		return -1
+// scoreOf finds the score of an output.
+func scoreOf(s *scenario.Scenario, output string) int {
+	return slices.IndexFunc(s.Baseline.Scores, func(x scenario.Score) bool { return x.Name == output })
+}
+
+// divide names the segments that the policy looks at: those of the scenario, or the
+// parts into which its effects divide the units.
+func (w *World) divide() {
+	if w.Plan.Segments == nil || len(w.Plan.Segments.By) == 0 {
+		return
 	}
-	_, short, found := strings.Cut(name, ":")
-	return slices.IndexFunc(s.Baseline.Scores, func(x scenario.Score) bool { return x.Name == name || found && x.Name == short })
+	if len(w.Scenario.Traffic.Segments) == 0 {
+		w.segments = stream.Cuts(w.Scenario)
+	} else {
+		sum := 0.0
+		for _, share := range w.Scenario.Traffic.Segments {
+			sum += share
+			w.segments = append(w.segments, sum)
+		}
+		if sum < 1-1e-9 {
+			w.segments = append(w.segments, 1)
+		}
+	}
+	w.segments[len(w.segments)-1] = 1
+	for i := range w.segments {
+		w.names = append(w.names, fmt.Sprintf("segment %d of %d", i+1, len(w.segments)))
+	}
 }

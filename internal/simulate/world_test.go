@@ -225,3 +225,90 @@ func TestHarmThatNoGateLooksAtIsCountedAndNoted(t *testing.T) {
 		t.Errorf("%q", notes)
 	}
 }
+
+func TestOutputsOfTheModelAreRead(t *testing.T) {
+	t.Parallel()
+	s := builtin(t, "no-change")
+	s.Baseline.Latency.Median = 2 * time.Second // Most answers come in a later second.
+	r := resolved(t, "own", withGates(`{metric: "output:score", max: 0.1, onFail: hold}, {metric: "output:amount", kind: mean, maxIncrease: 50%},
+    {metric: "output:label", kind: rate, class: fraud, maxIncrease: 50%}`))
+	w := prepared(t, r, s)
+	if len(w.Notes) != 2 || !strings.Contains(w.Notes[0], "output:amount: it is taken for normal") || !strings.Contains(w.Notes[1], "output:label=fraud: it is taken for 10%") {
+		t.Errorf("%q", w.Notes)
+	}
+	st := observed(t, w, 600)
+	c := &st.Sides[split.Candidate]
+	if answers := float64(c.Outputs[0].Answers) / float64(c.Requests-c.Rates[0].K); answers != 1 {
+		t.Errorf("%v of the answers were read", answers)
+	}
+	at, _ := w.Plan.Layout.Value("output:amount")
+	if mean := c.Values[at].Moments.Mean; math.Abs(mean-1) > 0.02 {
+		t.Errorf("amount %v, want 1", mean)
+	}
+	n, k := rates(t, w, st, "output:label=fraud")
+	if math.Abs(k[0]/n[0]-0.1) > 0.01 || n[1] < 0.99*float64(c.Requests-c.Rates[0].K) {
+		t.Errorf("%v of %v are of the class", k, n)
+	}
+	s = builtin(t, "drift")
+	held := played(t, prepared(t, r, s), Options{Reps: 4})
+	if held.Held.Count != 4 || held.Causes[0].Gate != "output:score" {
+		t.Errorf("a drift: %+v", held.Causes)
+	}
+}
+
+func TestSegmentsAreLookedAtByThemselves(t *testing.T) {
+	t.Parallel()
+	s := builtin(t, "no-change")
+	s.Traffic.Segments = []float64{0.05, 0.25}
+	s.Traffic.Users = &scenario.Users{Count: 20_000}
+	s.Effects = []scenario.Effect{{Errors: scenario.Plus(0.2), When: scenario.When{Segment: 0.05}}}
+	guarded := strings.Replace(withGates(`{metric: error_rate, maxIncrease: 4pp}, {metric: latency_p99, maxIncrease: 20%}, {metric: "outcome:correct", kind: rate, maxDecrease: 5pp}`),
+		"  stages:", "  segments: {by: ['header:X-Country'], guard: GUARD}\n  stages:", 1)
+	for guard, want := range map[string]Ending{"true": RolledBack, "false": Promoted} {
+		r := resolved(t, "own", guarded, "GUARD", guard, "unit: request", "unit: header:X-User")
+		w := prepared(t, r, s)
+		p := newPlayer(w, Options{})
+		play, ok := p.run(t.Context(), 1)
+		if !ok || play.Ending != want {
+			t.Errorf("guard %s: %+v", guard, play)
+		}
+		if len(p.ev.Segments) != 3 {
+			t.Fatalf("%d segments", len(p.ev.Segments))
+		}
+		var sum, all, labels, allLabels uint64
+		for arm, side := range p.ev.Strata[0].Sides {
+			all, allLabels = all+side.Requests, allLabels+side.Rates[2].N
+			for _, segment := range p.ev.Segments {
+				sum, labels = sum+segment.Strata[0].Sides[arm].Requests, labels+segment.Strata[0].Sides[arm].Rates[2].N
+			}
+		}
+		if sum != all || labels != allLabels {
+			t.Errorf("segments have %d requests of %d, %d labels of %d", sum, all, labels, allLabels)
+		}
+	}
+	s.Traffic.Segments = nil
+	if w := prepared(t, resolved(t, "own", guarded, "GUARD", "true"), s); len(w.segments) != 2 || w.segments[0] != 0.05 || w.segments[1] != 1 {
+		t.Errorf("the effects cut the units at %v", w.segments)
+	}
+}
+
+// What is known beforehand explains most of what varies, so the same is seen sooner.
+func TestACovariateMakesARegressionShowSooner(t *testing.T) {
+	t.Parallel()
+	s := builtin(t, "no-change")
+	s.Effects = []scenario.Effect{{Revenue: scenario.Change{Relative: -0.12}}}
+	revenue := &s.Baseline.Outcomes[1]
+	revenue.Rate, revenue.Covariate, revenue.Delay = 0.5, 0.95, time.Second
+	took := map[string]float64{}
+	for _, covariate := range []string{"true", "false"} {
+		r := resolved(t, "own", withGates(`{metric: "outcome:revenue", kind: mean, maxDecrease: 5%, covariate: COVARIATE}`), "COVARIATE", covariate)
+		res := played(t, prepared(t, r, s), Options{Reps: 12})
+		if res.RolledBack.Count < 12 {
+			t.Fatalf("%+v", res.Causes)
+		}
+		took[covariate] = res.ToRollback.Mean
+	}
+	if took["true"] > 0.8*took["false"] {
+		t.Errorf("took %v s with a covariate, %v s without", took["true"], took["false"])
+	}
+}

@@ -48,6 +48,13 @@ func (s Scenario) mistakes() []mistake {
 	if l := s.Baseline.Latency; l.Slow+l.Heavy > 1 {
 		c.report("spec.baseline.latency", "write shares that add up to 100% at most", "slow and heavy are more than all requests together")
 	}
+	sum := 0.0
+	for _, share := range s.Traffic.Segments {
+		sum += share
+	}
+	if sum > 1+1e-9 {
+		c.report("spec.traffic.segments", "write shares that add up to 100% at most", "the segments add up to %s", percent(math.Round(sum*1e6)/1e6))
+	}
 	c.outcomes()
 	c.scores()
 	for i := range s.Effects {
@@ -167,7 +174,7 @@ func (e *Effect) nothing() bool {
 }
 
 // MostWaiting bounds the reports that are on their way at a time.
-const MostWaiting = 20_000_000
+const MostWaiting = 10_000_000
 
 // memory checks that the reports on their way fit into memory.
 func (c *checker) memory() {

@@ -14,6 +14,8 @@ var (
 	lineType = field.Text("text", "", value.ParseLine)
 	wordType = field.Text("a word", `^[A-Za-z0-9_-]{1,64}$`, parseWord)
 
+	metricType = field.Text("the name of an outcome or an output", "", parseMetric)
+
 	shareType = field.Scalar[float64]{
 		Name: "a percentage such as 5%", Parse: parseShare, Text: func(v float64) string { return value.Fraction(v).String() },
 		JSON: field.Pattern(`^[0-9]+(\.[0-9]+)? ?%$`),
@@ -60,6 +62,13 @@ func parseWord(s string) (string, error) {
 		return "", value.Faultf("write letters, digits, dashes and underscores", "%s is not a name", value.Quote(s))
 	}
 	return s, nil
+}
+
+func parseMetric(s string) (string, error) {
+	if s == "" || len(s) > 256 {
+		return "", value.Faultf("write one such as conversion, or /score", "%s is not a name", value.Quote(s))
+	}
+	return value.ParseLine(s)
 }
 
 func parseShare(s string) (float64, error) {

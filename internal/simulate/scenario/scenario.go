@@ -21,6 +21,10 @@ type Traffic struct {
 	Rate   float64 // requests per second, on average over a day
 	Daily  *Daily
 	Bursts *Bursts
+	// Segments are the shares of the values of an attribute by which a policy also
+	// looks; what is left of all is one more. Effects on a segment are felt by the
+	// first units: with Segments of 10 % and 30 %, one of 10 % by the first alone.
+	Segments []float64
 	// Users are those who send the requests, where requests of one user go to one
 	// arm. Without them every request is a unit of its own.
 	Users *Users
@@ -104,7 +108,9 @@ type Latency struct {
 // Outcome is what becomes of a request later: bought or not, right or wrong,
 // worth so much.
 type Outcome struct {
-	Name string // as in outcome:NAME
+	// Name is as in outcome:NAME. A class of an output has the name of its gate,
+	// output:NAME=CLASS.
+	Name string
 	// Rate is the share of reports that are a success; with Mean, the share that
 	// are worth anything.
 	Rate float64
@@ -114,6 +120,9 @@ type Outcome struct {
 	// Sigma is the standard deviation of the logarithm of the worth; 0 makes all
 	// worth the same.
 	Sigma float64
+	// Covariate is how what was known before the exposure correlates with what comes
+	// of it, for gates with a covariate.
+	Covariate float64
 	// Reported is the share of requests with a report; all where it is 0.
 	Reported float64
 	// Delay is how long after the answer a report comes, on average, and Spread

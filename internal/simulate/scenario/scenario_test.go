@@ -141,9 +141,10 @@ func TestAllMistakesComeAtOnceWithTheirPlaces(t *testing.T) {
 		head + "  effects: [{outcomes: [{name: bougt, rate: -1pp}]}]\n  baseline: {outcomes: [{name: bought, rate: 5%}]}": `f:5:32: spec.effects[0].outcomes[0].name: the baseline has no outcome named "bougt"; did you mean "bought"?`,
 		head + "  baseline: {scores: [{name: s}]}":                       "f:5:23: spec.baseline.scores[0]: the score has no distribution; write mean and deviation, or alpha and beta",
 		head + "  baseline: {outcomes: [{name: a, rate: 5%, sigma: 1}]}": "f:5:52: spec.baseline.outcomes[0].sigma: it has no place without a mean; write a mean, or leave sigma out",
-		head + "  traffic: {rate: 1000/s}\n  baseline: {outcomes: [{name: a, rate: 5%, delay: 7d}]}": "f:6:24: spec.baseline.outcomes: 604800000 reports would be on their way at a time, more than 20000000; " +
+		head + "  traffic: {rate: 1000/s}\n  baseline: {outcomes: [{name: a, rate: 5%, delay: 7d}]}": "f:6:24: spec.baseline.outcomes: 604800000 reports would be on their way at a time, more than 10000000; " +
 			"write a smaller rate, a shorter delay, or reported: for the share of requests with a report",
 		head + "  baseline: {latency: {slow: 60%, heavy: 50%}}": "f:5:23: spec.baseline.latency: slow and heavy are more than all requests together; write shares that add up to 100% at most",
+		head + "  traffic: {segments: [60%, 50%]}":              "f:5:23: spec.traffic.segments: the segments add up to 110%; write shares that add up to 100% at most",
 		head + "  extends: errors-x3":                           `f:5:12: spec.extends: there is no scenario named "errors-x3"; did you mean "errors-x2"?`,
 		head + "  extends: friday":                              "f:5:12: spec.extends: the scenarios extend each other in a circle; let one of them extend nothing",
 		head + "  about: a\n---\n" + head + "  about: b":        `f:7:1: metadata.name: there are two scenarios with the name "friday"; keep one of them, or rename it`,

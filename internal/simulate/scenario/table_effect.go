@@ -22,7 +22,7 @@ var whenFields = []field.Field{
 var outcomeEffectShape = &field.Shape{
 	Name: "change of an outcome", Def: "outcomeEffect", Doc: "A difference of one outcome.", Inline: true,
 	Fields: []field.Field{
-		field.Set("name", wordType, func(o *OutcomeEffect) *string { return &o.Name }, field.Meta{Doc: "The name of the outcome.", Required: true, Example: "conversion"}),
+		field.Set("name", metricType, func(o *OutcomeEffect) *string { return &o.Name }, field.Meta{Doc: "The name of the outcome.", Required: true, Example: "conversion"}),
 		field.Set("rate", changeType, func(o *OutcomeEffect) *Change { return &o.Rate }, field.Meta{Doc: "How its rate changes.", Example: "-10%"}),
 		field.Set("mean", changeType, func(o *OutcomeEffect) *Change { return &o.Mean }, field.Meta{Doc: "How the worth of a success changes.", Example: "-15%"}),
 		field.Set("delay", changeType, func(o *OutcomeEffect) *Change { return &o.Delay }, field.Meta{Doc: "How the delay of its reports changes.", Example: "x2"}),

@@ -10,6 +10,7 @@ import (
 const (
 	maxEffects  = 32
 	maxOutcomes = 16
+	maxSegments = 64
 )
 
 // The rows of traffic and of the baseline.
@@ -56,6 +57,7 @@ var trafficShape = &field.Shape{
 		field.Set("rate", requestRate, func(t *Traffic) *float64 { return &t.Rate }, field.Meta{Doc: "Requests, on average over a cycle.", Default: "100/s", Example: "100/s"}),
 		field.Child("daily", dailyShape, func(t *Traffic) **Daily { return &t.Daily }, field.Meta{Doc: dailyShape.Doc}),
 		field.Child("bursts", burstsShape, func(t *Traffic) **Bursts { return &t.Bursts }, field.Meta{Doc: burstsShape.Doc}),
+		field.Many("segments", field.Inside(shareType, "0%", "100%"), func(t *Traffic) *[]float64 { return &t.Segments }, field.Meta{Doc: "The shares of the values of the attribute by which the policy has segments; what is left of all is one more.", Computed: "as the effects on segments divide them", Example: "[10%, 30%]", Most: maxSegments}),
 		field.Child("users", usersShape, func(t *Traffic) **Users { return &t.Users }, field.Meta{Doc: usersShape.Doc, Computed: "each request is a unit of its own"}),
 	},
 }
@@ -75,10 +77,11 @@ var latencyShape = &field.Shape{
 var outcomeShape = &field.Shape{
 	Name: "outcome", Doc: "What becomes of a request later.", Inline: true,
 	Fields: []field.Field{
-		field.Set("name", wordType, func(o *Outcome) *string { return &o.Name }, field.Meta{Doc: "The name, as in outcome:NAME.", Required: true, Example: "conversion"}),
+		field.Set("name", metricType, func(o *Outcome) *string { return &o.Name }, field.Meta{Doc: "The name, as in outcome:NAME; output:NAME=CLASS for a class of an output.", Required: true, Example: "conversion"}),
 		field.Set("rate", share, func(o *Outcome) *float64 { return &o.Rate }, field.Meta{Doc: "The share of reports that are a success; with a mean, those that are worth anything.", Required: true, Example: "5%"}),
 		field.Set("mean", field.Between(numberType, "0", "1000000000"), func(o *Outcome) *float64 { return &o.Mean }, field.Meta{Doc: "What a success is worth on average.", Computed: "a success counts as one", Example: "30"}),
 		field.Set("sigma", sigma, func(o *Outcome) *float64 { return &o.Sigma }, field.Meta{Doc: "The standard deviation of the logarithm of the worth.", Example: "1.3"}),
+		field.Set("covariate", field.Between(numberType, "0", "0.999"), func(o *Outcome) *float64 { return &o.Covariate }, field.Meta{Doc: "How what was known before the exposure correlates with what comes of it; for gates with a covariate.", Example: "0.6"}),
 		field.Set("reported", field.Between(shareType, "0.0001%", "100%"), func(o *Outcome) *float64 { return &o.Reported }, field.Meta{Doc: "The share of requests with a report.", Default: "100%", Example: "10%"}),
 		field.Set("delay", wait, func(o *Outcome) *time.Duration { return &o.Delay }, field.Meta{Doc: "How long after the answer a report comes, on average.", Example: "10m"}),
 		field.Set("spread", sigma, func(o *Outcome) *float64 { return &o.Spread }, field.Meta{Doc: "The standard deviation of the logarithm of the delay.", Computed: "delays are exponential", Example: "1"}),
@@ -88,7 +91,7 @@ var outcomeShape = &field.Shape{
 var scoreShape = &field.Shape{
 	Name: "score", Doc: "A number that the model answers with: normal, or beta where alpha and beta are given.", Inline: true,
 	Fields: []field.Field{
-		field.Set("name", wordType, func(s *Score) *string { return &s.Name }, field.Meta{Doc: "The name of the output.", Required: true, Example: "score"}),
+		field.Set("name", metricType, func(s *Score) *string { return &s.Name }, field.Meta{Doc: "The name of the output, as in output:NAME.", Required: true, Example: "score"}),
 		field.Set("mean", anyNumberType, func(s *Score) *float64 { return &s.Mean }, field.Meta{Doc: "The mean of a normal distribution.", Example: "0.4"}),
 		field.Set("deviation", factor, func(s *Score) *float64 { return &s.Deviation }, field.Meta{Doc: "Its standard deviation.", Example: "0.1"}),
 		field.Set("alpha", factor, func(s *Score) *float64 { return &s.Alpha }, field.Meta{Doc: "The first parameter of a beta distribution.", Example: "2"}),

@@ -13,6 +13,8 @@ type outcome struct {
 	scenario.Outcome
 	worth float64 // median of what a success is worth
 	late  float64 // median of the delay in seconds, where it is lognormal
+	mean  float64 // of the worth of all reports
+	sd    float64 // its standard deviation
 }
 
 func newOutcome(o scenario.Outcome) outcome {
@@ -20,6 +22,12 @@ func newOutcome(o scenario.Outcome) outcome {
 	if o.Mean > 0 {
 		out.worth = o.Mean * math.Exp(-o.Sigma*o.Sigma/2)
 	}
+	one := o.Mean
+	if one == 0 {
+		one = 1
+	}
+	out.mean = o.Rate * one
+	out.sd = math.Sqrt(max(o.Rate*one*one*math.Exp(o.Sigma*o.Sigma)-out.mean*out.mean, 1e-300))
 	out.late = o.Delay.Seconds() * math.Exp(-o.Spread*o.Spread/2)
 	return out
 }
@@ -74,6 +82,13 @@ func (st *Stream) reports(q *Request, who *user, baseline, own *profile) {
 		}
 		if success {
 			r.Value = o.worth * own.outcomes[i].worth * math.Exp(z)
+		}
+		if st.opts.Covariates {
+			before := 0.0
+			if usual {
+				before = o.worth * math.Exp(z)
+			}
+			r.Covariate = o.Covariate*(before-o.mean)/o.sd + math.Sqrt(1-o.Covariate*o.Covariate)*st.r.NormFloat64()
 		}
 		worse := usual && !success || success && usual && own.outcomes[i].worth < baseline.outcomes[i].worth
 		q.Worse = q.Worse || q.Arm == split.Candidate && worse

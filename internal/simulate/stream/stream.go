@@ -34,6 +34,8 @@ type Options struct {
 	// by their indices; nothing else is.
 	Outcomes []int
 	Scores   []int
+	// Covariates lets reports come with what was known before the exposure.
+	Covariates bool
 }
 
 // Request is one request from its arrival to all that becomes of it.
@@ -46,6 +48,9 @@ type Request struct {
 	Second uint64
 	// Fresh is set at the first request of a user who took another's place.
 	Fresh bool
+	// Place is where the unit lies between 0 and 1, by which effects and segments
+	// tell units apart; 0 where nothing does.
+	Place float64
 
 	Error       bool
 	ClientError bool
@@ -68,6 +73,9 @@ type Report struct {
 	Success bool
 	Value   float64 // what it is worth; 1 for a success without a worth
 	Delay   float64 // in seconds after the arrival
+	// Covariate was known before the exposure; in standard deviations of what the
+	// outcome is worth at the baseline.
+	Covariate float64
 }
 
 // Stream draws requests. Use New.
@@ -104,7 +112,7 @@ func New(s scenario.Scenario, o Options) *Stream {
 		salt:    split.Salt(rand.New(rand.NewPCG(o.Seed, 0x73616c7400000003)).Uint64()),
 		second:  -1,
 	}
-	st.segments = segmentsOf(s.Effects)
+	st.segments = Cuts(s)
 	for arm := range st.profiles {
 		st.profiles[arm] = make([]profile, len(st.segments))
 	}
@@ -170,7 +178,7 @@ func (st *Stream) draw() {
 	if st.users == nil || !st.opts.Sticky {
 		h.Assign = st.r.Uint64()
 	}
-	q.Arm, q.Second = split.Pick(h, st.weight), h.Second
+	q.Arm, q.Second, q.Place = split.Pick(h, st.weight), h.Second, segment
 	at := 0
 	for at < len(st.segments)-1 && segment >= st.segments[at] {
 		at++
@@ -223,15 +231,19 @@ func (st *Stream) prepare(second int64, weight uint32) {
 	}
 }
 
-// segmentsOf returns the upper ends of the parts into which the effects divide the
-// units; the last is 1.
-func segmentsOf(effects []scenario.Effect) []float64 {
+// Cuts returns the upper ends of the parts into which effects and segments divide
+// the units; the last is 1.
+func Cuts(s scenario.Scenario) []float64 {
 	ends := []float64{1}
-	for i := range effects {
-		if s := effects[i].Segment; s > 0 && s < 1 {
-			ends = append(ends, s)
-		}
+	for i := range s.Effects {
+		ends = append(ends, s.Effects[i].Segment)
 	}
+	sum := 0.0
+	for _, share := range s.Traffic.Segments {
+		sum += share
+		ends = append(ends, sum)
+	}
+	ends = slices.DeleteFunc(ends, func(end float64) bool { return end <= 0 || end > 1 })
 	slices.Sort(ends)
 	return slices.Compact(ends)
 }
