@@ -30,7 +30,13 @@ var builtins = sync.OnceValue(func() []Scenario {
 
 // Builtins returns the scenarios that are always there, the world without a
 // change first.
-func Builtins() []Scenario { return slices.Clone(builtins()) }
+func Builtins() []Scenario {
+	all := slices.Clone(builtins())
+	for i := range all {
+		all[i] = all[i].Filled()
+	}
+	return all
+}
 
 // Names are the names of the scenarios that are always there.
 func Names() []string { return namesOf(builtins()) }
@@ -47,7 +53,7 @@ func namesOf(all []Scenario) []string {
 func Builtin(name string) (Scenario, error) {
 	all := builtins()
 	if i := slices.IndexFunc(all, func(s Scenario) bool { return s.Name == name }); i >= 0 {
-		return all[i], nil
+		return all[i].Filled(), nil
 	}
 	hint := "there are " + value.OrList(Names())
 	if near := value.Nearest(name, Names()); near != "" {
@@ -61,7 +67,7 @@ func Builtin(name string) (Scenario, error) {
 // that the world has.
 func (s Scenario) In(world Scenario) Scenario {
 	s.Traffic, s.Baseline = world.Traffic, world.Baseline
-	s.Effects = slices.Clone(s.Effects)
+	s = s.Filled()
 	for i := range s.Effects {
 		s.Effects[i].Outcomes = slices.DeleteFunc(slices.Clone(s.Effects[i].Outcomes), func(o OutcomeEffect) bool {
 			return !slices.ContainsFunc(world.Baseline.Outcomes, func(b Outcome) bool { return b.Name == o.Name })

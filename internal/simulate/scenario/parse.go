@@ -180,8 +180,8 @@ func (w written) scenario(name string) Scenario {
 	return s.Filled()
 }
 
-// Filled returns the scenario with the defaults of what is left at zero. It
-// shares nothing with the receiver that it changes.
+// Filled returns the scenario with the defaults of what is left at zero. It shares
+// nothing with the receiver.
 func (s Scenario) Filled() Scenario {
 	trafficShape.Fill(&s.Traffic)
 	s.Traffic.Daily = filled(dailyShape, s.Traffic.Daily)
@@ -190,7 +190,12 @@ func (s Scenario) Filled() Scenario {
 	latencyShape.Fill(&s.Baseline.Latency)
 	s.Baseline.Outcomes = filledAll(outcomeShape, s.Baseline.Outcomes)
 	s.Baseline.Gauges = filledAll(gaugeShape, s.Baseline.Gauges)
+	s.Baseline.Scores = slices.Clone(s.Baseline.Scores)
+	s.Traffic.Segments = slices.Clone(s.Traffic.Segments)
 	s.Effects = filledAll(effectShape, s.Effects)
+	for i := range s.Effects {
+		s.Effects[i].Outcomes = slices.Clone(s.Effects[i].Outcomes)
+	}
 	return s
 }
 

@@ -231,3 +231,36 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func TestWhatIsBuiltInCannotBeChanged(t *testing.T) {
+	t.Parallel()
+	want := scenario.Builtins()
+	for _, take := range []func() scenario.Scenario{
+		func() scenario.Scenario { return scenario.Builtins()[0] },
+		func() scenario.Scenario { s, _ := scenario.Builtin("no-change"); return s },
+		func() scenario.Scenario { return scenario.Builtins()[0].Filled() },
+		func() scenario.Scenario { return scenario.Scenario{}.In(scenario.Builtins()[0]) },
+	} {
+		s := take()
+		s.Baseline.Outcomes[0].Rate, s.Baseline.Scores[0].Mean, s.Baseline.Gauges[0].Level = 0.9, 7, 7
+	}
+	s, err := scenario.Builtin("daily-cycle")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Traffic.Daily.Amplitude = 0
+	if diff := cmp.Diff(want, scenario.Builtins()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestAScenarioMovesIntoAnotherWorld(t *testing.T) {
+	t.Parallel()
+	s := scenario.Scenario{Name: "x", Traffic: scenario.Traffic{Rate: 5}, Effects: []scenario.Effect{{
+		Errors: scenario.Times(2), Outcomes: []scenario.OutcomeEffect{{Name: "conversion", Rate: scenario.Times(2)}, {Name: "kept", Rate: scenario.Times(2)}},
+	}}}
+	got := s.In(scenario.Builtins()[0])
+	if got.Name != "x" || got.Traffic.Rate != 100 || len(got.Effects[0].Outcomes) != 1 || len(s.Effects[0].Outcomes) != 2 || got.Check() != nil {
+		t.Errorf("%+v", got)
+	}
+}
