@@ -131,3 +131,70 @@ func BenchmarkDispersion(b *testing.B) {
 		})
 	}
 }
+
+func BenchmarkMeans(b *testing.B) {
+	var m Means
+	for range 5 {
+		m.Strata = append(m.Strata, skewed)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		sink = m.LogE(-.02, Down, Prior3(.1))
+	}
+}
+
+func BenchmarkGauge(b *testing.B) {
+	var strata []*Batches
+	for range 5 {
+		x := &Batches{}
+		for i := range 700 {
+			x.Add(math.Sin(float64(i)))
+		}
+		strata = append(strata, x)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		sink = GaugeLogE(strata, .1, Up, Prior3(.1))
+	}
+}
+
+func BenchmarkRatioArm(b *testing.B) {
+	y, n := make([]float64, 256), make([]float64, 256)
+	for j := range y {
+		y[j], n[j] = float64(j%17), 30
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		sink = RatioArm(y, n, 1000).Var
+	}
+}
+
+func BenchmarkDrift(b *testing.B) {
+	d := Drift{T: make([]float64, 50), C: make([]float64, 50)}
+	for i := range d.T {
+		d.T[i], d.C[i] = 100, float64(90+i)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		_, sink, _ = d.Bounds(.05)
+	}
+}
+
+func BenchmarkCrossing(b *testing.B) {
+	c, g := NewCrossing(Prior3(.5), ln20), perRequest(.1, .01, .005).RatioGrowth(ln12, Up)
+	b.Run("make", func(b *testing.B) {
+		for b.Loop() {
+			c = NewCrossing(Prior3(.5), ln20)
+		}
+	})
+	b.Run("requests", func(b *testing.B) {
+		for b.Loop() {
+			sink = c.Requests(g, .8)
+		}
+	})
+	b.Run("growth", func(b *testing.B) {
+		for b.Loop() {
+			sink = perRequest(.1, .01, .005).DiffGrowth(.001, 1, Up).Info
+		}
+	})
+}

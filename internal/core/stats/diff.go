@@ -1,12 +1,17 @@
 package stats
 
-import "math"
+import (
+	"cmp"
+	"math"
+	"slices"
+)
 
 // DiffPassFloor is the least expected number of events, at a rate of the
-// margin itself, that both arms must have room for before a difference can be
-// passed: a*min(sum NT, sum NC)/phi. With fewer, the baseline's rate is too
-// badly known for the profile likelihood to be trusted (simulated false passes
-// up to 10 % without the floor, below 2 % with it).
+// margin itself, that both arms must have room for before a stratum can help to
+// pass a difference: a*min(NT, NC)/phi. With fewer, the baseline's rate is so
+// badly known that it can take the blame for any rate of the candidate, and the
+// profile likelihood forgets what spoke against a pass (simulated false passes
+// up to 10 % without the floor, below 3 % with it).
 const DiffPassFloor = 3
 
 // LogEDiff returns the log e-value against a margin that is affine in the
@@ -21,17 +26,21 @@ const DiffPassFloor = 3
 // no alpha, and with no event at a large baseline it becomes the one-sample
 // test of p_T against a.
 //
-// With dir Down the answer is at most 0, no pass, while DiffPassFloor is not
-// reached. Strata with an empty arm are skipped; with nothing left, a not
-// strictly between -m and 1, and for input that cannot be, the answer is 0.
+// With dir Down, strata that have not reached DiffPassFloor may take evidence
+// away but not add any; while none has reached it, the answer is at most 0, no
+// pass. Strata with an empty arm are skipped; with nothing left, a not strictly
+// between -m and 1, and for input that cannot be, the answer is 0.
 func (c Counts) LogEDiff(a, m float64, dir Dir, p Prior) float64 {
 	var store [stackStrata]profile
 	ps, ok := c.profiles(a, m, dir.sign(), store[:0])
 	if !ok || !p.usable() || dir.sign() == 0 {
 		return 0
 	}
-	logE := ps.logMix(p)
-	if dir == Down && a < c.diffFloor() {
+	if dir != Down {
+		return ps.logMix(p)
+	}
+	logE := ps.logPass(p)
+	if a < c.diffFloor() {
 		return min(logE, 0)
 	}
 	return logE
@@ -40,14 +49,39 @@ func (c Counts) LogEDiff(a, m float64, dir Dir, p Prior) float64 {
 // diffFloor returns the smallest difference that may be passed.
 func (c Counts) diffFloor() float64 {
 	phi, _ := c.dispersion()
-	candidate, baseline := 0.0, 0.0
+	room := 0.0
 	for _, s := range c.Strata {
 		if s.comparable() {
-			candidate += s.NT
-			baseline += s.NC
+			room = max(room, min(s.NT, s.NC))
 		}
 	}
-	return DiffPassFloor * max(phi, 1) / min(candidate, baseline)
+	return DiffPassFloor * max(phi, 1) / room
+}
+
+// logPass returns the log e-value of a pass: the least of those of all strata, of
+// all but those with the least room, and so on until all that are left have
+// reached the floor. That is at most the e-value of the strata that have, and
+// falls with the margin as each of these e-values does. It reorders the strata.
+// That one of them has reached the floor is for the caller to see to.
+func (ps *profiles) logPass(p Prior) float64 {
+	room := func(r *profile) float64 { return min(r.kT+r.fT, r.kC+r.fC) }
+	slices.SortStableFunc(ps.strata, func(x, y profile) int { return cmp.Compare(room(&y), room(&x)) })
+	enough := DiffPassFloor * max(ps.phi, 1)
+	left := *ps
+	least := left.logMix(p)
+	for {
+		last := room(&left.strata[len(left.strata)-1])
+		if ps.a >= enough/last {
+			return least
+		}
+		for len(left.strata) > 0 && room(&left.strata[len(left.strata)-1]) == last {
+			left.strata = left.strata[:len(left.strata)-1]
+		}
+		if len(left.strata) == 0 {
+			return least
+		}
+		least = min(least, left.logMix(p))
+	}
 }
 
 // profiles is a sum of profiles at the boundary a + sign*u, divided by the
@@ -266,6 +300,9 @@ func (c Counts) DiffBound(m, logThreshold float64, dir Dir, p Prior) float64 {
 	at := search.Frontier(logThreshold, func(a float64) float64 {
 		var store [stackStrata]profile
 		ps, _ := c.profiles(a, m, sign, store[:0])
+		if sign < 0 {
+			return ps.logPass(p)
+		}
 		return ps.logMix(p)
 	})
 	if floor := c.diffFloor(); sign < 0 && at < floor && logThreshold > 0 {

@@ -36,10 +36,11 @@ const maxLogRatio = 5
 // there is nothing to estimate, and +Inf, under which no evidence is found, when
 // a count cannot be.
 func SandwichPhi(strata []Buckets, lam float64) float64 {
-	return sandwich(strata, func(s Stratum) (weight contrast, information float64) {
+	return sandwich(strata, func(s Stratum) contrast {
 		theta := s.shareOfEvents(lam)
-		return contrast{ofT: 1 - theta, ofC: -theta}, (s.KT + s.KC) * theta * (1 - theta)
-	})
+		information := (s.KT + s.KC) * theta * (1 - theta)
+		return contrast{ofT: 1 - theta, ofC: -theta, varT: (1 - theta) * information, varC: theta * information}
+	}, false)
 }
 
 // ScorePhi returns the cluster-robust dispersion for LogERatio of the score at
@@ -49,14 +50,15 @@ func SandwichPhi(strata []Buckets, lam float64) float64 {
 //	phi = J/(J-1) sum_j u_j^2 / sum_s [ (1-theta_s)^2 K_Ts + theta_s^2 K_Cs ],
 //
 // each arm's events having the variance of a count and the weight they have at
-// the margin. At the estimate it is SandwichPhi, and on the margin, where false
-// alarms are made, it has the same expectation; away from it no arm loses its
-// weight. The special cases are those of SandwichPhi.
+// the margin, and the smaller arm counting for at least as dispersed as the
+// larger one (Lift). But for that it is SandwichPhi at the estimate, and on the
+// margin, where false alarms are made, it has the same expectation; away from it
+// no arm loses its weight. The special cases are those of SandwichPhi.
 func ScorePhi(strata []Buckets, lam0 float64) float64 {
-	return sandwich(strata, func(s Stratum) (weight contrast, information float64) {
+	return sandwich(strata, func(s Stratum) contrast {
 		theta := s.shareOfEvents(lam0)
-		return contrast{ofT: 1 - theta, ofC: -theta}, (1-theta)*(1-theta)*s.KT + theta*theta*s.KC
-	})
+		return contrast{ofT: 1 - theta, ofC: -theta, varT: (1 - theta) * (1 - theta) * s.KT, varC: theta * theta * s.KC}
+	}, true)
 }
 
 // shareOfEvents returns the share of the events that the candidate has at the
@@ -88,10 +90,14 @@ func DiffPhi(strata []Buckets, m float64) float64 {
 	if !(m > 1e-9 && m < 1e9) {
 		return math.Inf(1)
 	}
-	return sandwich(strata, func(s Stratum) (weight contrast, information float64) {
-		information = 1 / (binomialVariance(s.KT, s.NT) + m*m*binomialVariance(s.KC, s.NC))
-		return contrast{ofT: information / s.NT, ofC: -m * information / s.NC}, information
-	})
+	return sandwich(strata, func(s Stratum) contrast {
+		ofT, ofC := binomialVariance(s.KT, s.NT), m*m*binomialVariance(s.KC, s.NC)
+		information := 1 / (ofT + ofC)
+		return contrast{
+			ofT: information / s.NT, ofC: -m * information / s.NC,
+			varT: ofT * information * information, varC: ofC * information * information,
+		}
+	}, true)
 }
 
 // BernoulliPhi returns the cluster-robust dispersion for LogEBernoulli from the
@@ -155,13 +161,15 @@ func (c Counts) PhiFloor() float64 {
 	return 1 - rarest
 }
 
-// contrast is how the residuals of the two arms enter a score.
-type contrast struct{ ofT, ofC float64 }
+// contrast is how the residuals of the two arms enter a score, and the variances
+// of both parts if the events were independent.
+type contrast struct{ ofT, ofC, varT, varC float64 }
 
 // sandwich returns the variance of a score between buckets over its model
-// variance. weigh gives a stratum's contrast, and the variance of its score
-// under the model; 0 leaves the stratum out.
-func sandwich(strata []Buckets, weigh func(Stratum) (contrast, float64)) float64 {
+// variance. weigh gives a stratum's contrast; variances of 0 leave the stratum
+// out. lifted says whether the smaller arm counts for at least as dispersed as
+// the larger one.
+func sandwich(strata []Buckets, weigh func(Stratum) contrast, lifted bool) float64 {
 	buckets := 0
 	for _, b := range strata {
 		buckets = max(buckets, b.size())
@@ -169,13 +177,13 @@ func sandwich(strata []Buckets, weigh func(Stratum) (contrast, float64)) float64
 	if buckets < 2 {
 		return 1
 	}
-	var store [256]float64
+	var store [2 * 256]float64
 	scores := store[:]
-	if buckets > len(store) {
-		scores = make([]float64, buckets)
+	if 2*buckets > len(store) {
+		scores = make([]float64, 2*buckets)
 	}
-	scores = scores[:buckets]
-	model := 0.0
+	ofT, ofC := scores[:buckets], scores[buckets:2*buckets]
+	var t, c ArmSpread
 	for _, b := range strata {
 		s, ok := b.total()
 		if !ok {
@@ -184,25 +192,60 @@ func sandwich(strata []Buckets, weigh func(Stratum) (contrast, float64)) float64
 		if !s.comparable() {
 			continue
 		}
-		weight, information := weigh(s)
-		model += information
-		b.addScores(scores, weight, s)
+		weight := weigh(s)
+		t.N, t.Variance = t.N+s.NT, t.Variance+weight.varT
+		c.N, c.Variance = c.N+s.NC, c.Variance+weight.varC
+		b.addScores(ofT, ofC, weight, s)
 	}
-	if model == 0 {
+	if t.Variance+c.Variance == 0 {
 		return 1
 	}
 	sum := 0.0
-	for _, u := range scores {
-		sum += u * u
+	for j := range ofT {
+		sum += (ofT[j] + ofC[j]) * (ofT[j] + ofC[j])
+		t.Squares += ofT[j] * ofT[j]
+		c.Squares += ofC[j] * ofC[j]
 	}
-	return float64(buckets) / float64(buckets-1) * sum / model
+	if lifted {
+		sum += Lift(t, c)
+	}
+	return float64(buckets) / float64(buckets-1) * sum / (t.Variance + c.Variance)
+}
+
+// ArmSpread is what one arm brings to a score.
+type ArmSpread struct {
+	N        float64 // exposures
+	Squares  float64 // sum of its squared scores over the buckets
+	Variance float64 // of its score if the events were independent
+}
+
+// Lift returns what must be added to the squared scores so that the smaller arm
+// counts for as dispersed as the larger one, where it seems to be less so.
+//
+// Of the few units of a small arm, those who fail often may all be missing by
+// chance. Then its rate and its dispersion are both too low, and it passes (or,
+// where it is the baseline, the candidate fails) as if by many requests: by
+// simulation in up to 13 % of rollouts on the margin at weights of 2 % and 98 %,
+// and with the lift in less than 5 %. Arms of equal size need none, and the lift
+// goes with how unequal they are.
+func Lift(t, c ArmSpread) float64 {
+	small, large := t, c
+	if t.N > c.N {
+		small, large = c, t
+	}
+	if !(small.Variance > 0) || !(large.Variance > 0) {
+		return 0
+	}
+	seen := large.Squares / large.Variance * small.Variance
+	return (1 - small.N/large.N) * max(0, seen-small.Squares)
 }
 
 // addScores adds each bucket's residuals around the arms' own rates.
-func (b Buckets) addScores(scores []float64, weight contrast, s Stratum) {
+func (b Buckets) addScores(ofT, ofC []float64, weight contrast, s Stratum) {
 	pT, pC := s.KT/s.NT, s.KC/s.NC
 	for j := range b.size() {
-		scores[j] += weight.ofT*(b.KT[j]-pT*b.NT[j]) + weight.ofC*(b.KC[j]-pC*b.NC[j])
+		ofT[j] += weight.ofT * (b.KT[j] - pT*b.NT[j])
+		ofC[j] += weight.ofC * (b.KC[j] - pC*b.NC[j])
 	}
 }
 

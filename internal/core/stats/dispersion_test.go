@@ -234,13 +234,47 @@ func TestAtTheEstimateScoreAndSandwichAreOne(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(13, 14))
 	var b Buckets
-	b.KT, b.NT = even(r, 3000, .03)
-	b.KC, b.NC = even(r, 9000, .02)
+	b.KT, b.NT = even(r, 6000, .03)
+	b.KC, b.NC = even(r, 6000, .02)
 	s, _ := b.total()
 	mle := Counts{Strata: []Stratum{s}}.RatioMLE()
 	if got, want := ScorePhi([]Buckets{b}, mle), SandwichPhi([]Buckets{b}, mle); math.Abs(got-want) > 1e-9 {
 		t.Errorf("score %v, sandwich %v", got, want)
 	}
+}
+
+func TestTheSmallerArmIsAtLeastAsDispersed(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(15, 16))
+	// The baseline's errors come from a few units; the candidate has met none of
+	// them.
+	var b Buckets
+	b.KT, b.NT = even(r, 2000, .02)
+	b.KC, b.NC = even(r, 98000, .01)
+	for j := range 8 {
+		b.KC[j] += 120
+		b.NC[j] += 400
+	}
+	for name, phi := range map[string]float64{
+		"ratio": ScorePhi([]Buckets{b}, 0), "difference": DiffPhi([]Buckets{b}, 1),
+	} {
+		if alone := BernoulliPhi(b.KT, b.NT); phi < 10 || alone > 2 {
+			t.Errorf("%s: dispersion %v, that of the candidate alone %v", name, phi, alone)
+		}
+	}
+	// What is seen of the candidate is believed when it is more than that.
+	swapped := Buckets{KT: b.KC, NT: b.NC, KC: b.KT, NC: b.NT}
+	if x, y := DiffPhi([]Buckets{b}, 1), DiffPhi([]Buckets{swapped}, 1); math.Abs(x-y) > 1e-9 {
+		t.Errorf("difference %v, arms exchanged %v", x, y)
+	}
+	check(t, map[string]known{
+		"as large":       {Lift(ArmSpread{100, 5, 10}, ArmSpread{100, 90, 10}), 0, 12},
+		"half as large":  {Lift(ArmSpread{50, 5, 10}, ArmSpread{100, 90, 30}), 12.5, 12},
+		"other way":      {Lift(ArmSpread{100, 90, 30}, ArmSpread{50, 5, 10}), 12.5, 12},
+		"more dispersed": {Lift(ArmSpread{50, 50, 10}, ArmSpread{100, 90, 30}), 0, 12},
+		"nothing seen":   {Lift(ArmSpread{50, 5, 0}, ArmSpread{100, 90, 30}), 0, 12},
+		"no baseline":    {Lift(ArmSpread{50, 5, 10}, ArmSpread{}), 0, 12},
+	})
 }
 
 func TestTheFloorIsThatOfTheRarestRate(t *testing.T) {

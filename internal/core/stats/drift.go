@@ -78,17 +78,8 @@ func DKWConstant(alpha float64) float64 {
 	if !(alpha > 1e-300 && alpha < 1) {
 		return math.Inf(1)
 	}
-	target := math.Log(alpha)
-	low, high := 1.0, 1024.0
-	for range 60 {
-		mid := 0.5 * (low + high)
-		if dkwError(mid) > target {
-			low = mid
-		} else {
-			high = mid
-		}
-	}
-	return high
+	search := Search{Start: 1, Step: 8, Limit: 1024}
+	return search.Frontier(-math.Log(alpha), func(c float64) float64 { return -dkwError(c) })
 }
 
 // dkwError returns the logarithm of the error probability of the constant c, for
@@ -98,7 +89,7 @@ func dkwError(c float64) float64 {
 	const golden = 0.6180339887498949
 	x, y := high-golden*(high-low), low+golden*(high-low)
 	atX, atY := dkwErrorAt(c, x), dkwErrorAt(c, y)
-	for range 50 {
+	for range 36 {
 		if atX <= atY {
 			high, y, atY = y, x, atX
 			x = high - golden*(high-low)

@@ -90,3 +90,37 @@ func FuzzDrift(f *testing.F) {
 		}
 	})
 }
+
+func FuzzGrowth(f *testing.F) {
+	seeds(f)
+	f.Fuzz(func(t *testing.T, nT, kT, nC, kC, margin, phi float64) {
+		c := Counts{Strata: []Stratum{{NT: nT, KT: kT, NC: nC, KC: kC}}, Phi: phi}
+		for name, g := range map[string]Growth{
+			"ratio":      c.RatioGrowth(margin, Up),
+			"difference": c.DiffGrowth(margin, 1, Down),
+			"ignored":    c.IgnoreGrowth(margin, phi),
+			"ceiling":    BernoulliGrowth(kT, nT, margin, phi, Up),
+		} {
+			if math.IsNaN(g.Drift) || math.IsNaN(g.Info) || g.Drift < 0 || g.Info < 0 {
+				t.Errorf("%s: %+v", name, g)
+			}
+			if short := g.shortfall(1000, Prior3(.5)); math.IsNaN(short) || math.Abs(short) > mostShort {
+				t.Errorf("%s: shortfall %v", name, short)
+			}
+		}
+		for _, z := range []float64{c.RatioRoot(margin), c.DiffScore(margin, 1), c.DiffRoot(margin, phi)} {
+			if math.IsInf(z, 0) {
+				t.Errorf("distance %v", z)
+			}
+		}
+		if info := RateInformation(nT, kT, nC); math.IsNaN(info) || info < 0 {
+			t.Errorf("information %v", info)
+		}
+		if drift, info := RateDrift(nT, kT, nC, kC, phi); math.IsNaN(drift) || math.IsNaN(info) {
+			t.Errorf("drift %v, information %v", drift, info)
+		}
+		if z := CriticalZ(nT, margin, Prior3(.5)); math.IsNaN(z) {
+			t.Error("critical value is NaN")
+		}
+	})
+}

@@ -98,6 +98,12 @@ func (b *Batches) batchesOf(size int, dst []float64) []float64 {
 	return dst
 }
 
+// Sound reports whether the state can have come from Add, that of no window
+// included.
+func (b *Batches) Sound() bool {
+	return b.Count == 0 && len(b.Full) == 0 && b.Open == 0 && b.Sum == 0 && b.Sum2 == 0 && b.Lag == 0 && b.First == 0 && b.Last == 0 || b.possible()
+}
+
 // possible reports whether the state can have come from Add.
 func (b *Batches) possible() bool {
 	if b.Size < 1 || b.Size > 1<<48 || b.Size&(b.Size-1) != 0 || len(b.Full) >= maxBatches {

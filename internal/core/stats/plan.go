@@ -34,11 +34,20 @@ func RateDrift(p, r, c, w, phi float64) (drift, info float64) {
 	theta, null := expit(logit(w)+math.Log(r)), expit(logit(w)+math.Log(c))
 	divergence := xlogx(theta, null) + xlogx(1-theta, 1-null)
 	events := w*p*r + (1-w)*p
-	return math.Sqrt(2 * max(divergence, 0) * events / info), info / phi
+	drift = math.Sqrt(2 * max(divergence, 0) * events / info)
+	if !isFinite(drift) || !isFinite(info/phi) {
+		return 0, 0
+	}
+	return drift, info / phi
 }
 
-// xlogx returns x ln(x/y).
-func xlogx(x, y float64) float64 { return x * math.Log(x/y) }
+// xlogx returns x ln(x/y), 0 for x = 0.
+func xlogx(x, y float64) float64 {
+	if x == 0 {
+		return 0
+	}
+	return x * math.Log(x/y)
+}
 
 // MeanInformation returns the information on the relative difference of two
 // means that one request brings: 1/(cv^2 (1/w + c^2/(1-w))), where cv is the

@@ -241,7 +241,7 @@ func agree(t *rapid.T, f frontier) {
 	}
 	at := f.logE(f.bound)
 	// A floor (DiffPassFloor) is a jump: the bound then lies on it.
-	jump := f.logE(f.bound+f.dir.sign()*1e-6*math.Abs(f.bound)) <= 0
+	jump := f.logE(f.bound+f.dir.sign()*1e-6*math.Abs(f.bound)) < f.threshold
 	if at < f.threshold-1e-9 || at > f.threshold+1e-6 && !jump {
 		t.Fatalf("at the bound %v: %v, want %v", f.bound, at, f.threshold)
 	}

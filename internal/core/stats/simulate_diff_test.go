@@ -91,3 +91,45 @@ func TestADriftingBaselineDoesNotBiasADifference(t *testing.T) {
 		between(t, name+"passed", share(boundary.replay(47, 200, c.passes)), 0, .05)
 	}
 }
+
+func TestTheOrderOfTheWeightsDoesNotBiasADifference(t *testing.T) {
+	long(t)
+	const delta = .01
+	for _, weights := range [][]float64{{.5, .01}, {.25, .01, .5}, {.9, .5}, {.01, .99}, {.5, .9, .99}} {
+		for _, drift := range [][]float64{{.001, .02, .005}, {.05, 0, .01}} {
+			boundary := stream{batch: 1000}
+			for i, w := range weights {
+				boundary.stages = append(boundary.stages, stage{w, drift[i] + delta, drift[i], 80})
+			}
+			c := affine{a: delta, m: 1}
+			name := fmt.Sprintf("weights %v, rates %v, ", weights, drift[:len(weights)])
+			between(t, name+"rolled back", share(boundary.replay(48, 200, c.fails)), 0, .05)
+			between(t, name+"passed", share(boundary.replay(49, 200, c.passes)), 0, .05)
+		}
+	}
+}
+
+func TestTheFloorHoldsWhereTheBaselineIsTheSmallArm(t *testing.T) {
+	long(t)
+	for _, c := range []affine{
+		{.9, .01, 1, 0, 50, 400},
+		{.9, .01, 1, .01, 50, 400},
+		{.9, .04, 1, .05, 20, 400},
+		{.95, .005, 1, 0, 200, 300},
+		{.99, .01, 1, 0, 200, 400},
+	} {
+		s := c.stream(1)
+		between(t, c.String()+", rolled back", share(s.replay(55, 250, c.fails)), 0, .05)
+		between(t, c.String()+", passed", share(s.replay(56, 250, c.passes)), 0, .05)
+	}
+	// This guards the floor: without it an arm of a few requests passes too often.
+	unguarded := affine{.99, .01, 1, 0, 20, 2000}
+	between(t, "without the floor", share(unguarded.stream(1).replay(57, 500, func(c *Counts) bool {
+		if c.diffCeiling(.01, 1, Down) < ln20 {
+			return false
+		}
+		ps, ok := c.profiles(.01, 1, -1, nil)
+		return ok && ps.logMix(Prior3(.01)) >= ln20
+	})), .055, 1)
+	between(t, "with the floor", share(unguarded.stream(1).replay(57, 500, unguarded.passes)), 0, .05)
+}
