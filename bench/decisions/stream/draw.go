@@ -8,7 +8,7 @@ import (
 )
 
 // inverted is the mean up to which a Poisson number is drawn by inversion.
-const inverted = 24
+const inverted = 48
 
 // poisson draws a Poisson number. It is the innermost loop of all.
 func poisson(r *rand.Rand, mean float64) uint64 {

@@ -305,3 +305,28 @@ func TestScoresFallIntoTheirBins(t *testing.T) {
 		closeTo(t, "mean score", one, mean, 2/math.Sqrt(1000))
 	}
 }
+
+func TestNowIsWhatTheMinuteWasExpectedToShow(t *testing.T) {
+	t.Parallel()
+	sc := service(func(s *scenario.Scenario) {
+		s.Effects = []scenario.Effect{{Errors: scenario.Times(3), Latency: scenario.Times(1.5), Conversion: scenario.Times(0.7)}}
+	})
+	w := world(t, sc, 1)
+	s := w.NewStream()
+	s.Next(0.1)
+	n := s.Now()
+	closeTo(t, "errors", n.Errors[split.Candidate]/n.Errors[split.Baseline], 3, 1e-9)
+	closeTo(t, "conversions", n.Successes[0][split.Candidate]/n.Successes[0][split.Baseline], 0.7, 1e-9)
+	closeTo(t, "longer", n.Longer(1.1), 1.5, 0.005)
+	if got, want := w.model.Quantile(0.5).Seconds(), 0.08; math.Abs(got-want) > 1e-6 {
+		t.Errorf("median %v, want %v", got, want)
+	}
+	if got := s.Expected(split.Candidate, Failures); got != 0 {
+		t.Errorf("%v failures where there are no users", got)
+	}
+	u := world(t, sticky(5000), 1).NewStream()
+	run(u, 0.5, 10)
+	if got := u.Expected(split.Candidate, Failures); got < 0.4*0.006*60000 || got > 0.6*0.008*60000 {
+		t.Errorf("%v failures of the candidate", got)
+	}
+}
