@@ -40,6 +40,9 @@ func (g *Gauge) Add(candidate, baseline float64) bool {
 // isLevel is false for NaN, too.
 func isLevel(level float64) bool { return level >= MinLevel && level <= MaxLevel }
 
+// Sound reports whether the windows can have come about by Add.
+func (g *Gauge) Sound() bool { return g.Ratio.Sound() && g.Candidate.Sound() && g.Baseline.Sound() }
+
 func (g *Gauge) clone() Gauge {
 	out := *g
 	for _, b := range []*stats.Batches{&out.Ratio, &out.Candidate, &out.Baseline} {

@@ -21,11 +21,19 @@ const nothing = -1e9
 // driftSlice is one stratum of a drift. Its counts are observations.
 func (g *Gate) driftSlice(s *evidence.Stratum) Slice {
 	t, c := &s.Sides[split.Candidate].Values[g.Series], &s.Sides[split.Baseline].Values[g.Series]
-	out := Slice{Counts: stats.Stratum{NT: t.Moments.N, NC: c.Moments.N}}
+	out := Slice{Counts: stats.Stratum{NT: observations(t), NC: observations(c)}}
 	if t.Bins != nil && c.Bins != nil {
 		out.Bins = &stats.Drift{T: floats(t.Bins), C: floats(c.Bins)}
 	}
 	return out
+}
+
+// observations are those of a series; what is no number of them is none.
+func observations(v *evidence.Value) float64 {
+	if n := v.Moments.N; n >= 0 && n < math.MaxUint64 {
+		return n
+	}
+	return 0
 }
 
 func floats(counts []uint64) []float64 {

@@ -21,7 +21,7 @@ func (g *Gate) Needs(minSamples uint64) float64 {
 
 // gaugeSlice is one stratum of a resource. Its counts are windows.
 func (g *Gate) gaugeSlice(s *evidence.Stratum) Slice {
-	if g.Series >= len(s.Gauges) {
+	if g.Series >= len(s.Gauges) || !s.Gauges[g.Series].Sound() {
 		return Slice{}
 	}
 	gauge := &s.Gauges[g.Series]

@@ -11,11 +11,25 @@ import (
 // meanSlice is one stratum of a mean: the moments of both arms. Its counts are
 // the observations and those of them that are not zero.
 func (g *Gate) meanSlice(s *evidence.Stratum, grouped bool) Slice {
-	t, c := g.meanArm(&s.Sides[split.Candidate], grouped), g.meanArm(&s.Sides[split.Baseline], grouped)
+	t, c := tellable(g.meanArm(&s.Sides[split.Candidate], grouped)), tellable(g.meanArm(&s.Sides[split.Baseline], grouped))
 	return Slice{
 		Counts: stats.Stratum{NT: t.N, KT: t.NonZero, NC: c.N, KC: c.NonZero},
 		Means:  &stats.MeanStratum{T: t, C: c},
 	}
+}
+
+// tellable is an arm of numbers, or one that has nothing where a sum went beyond
+// them: what cannot be compared is no data.
+func tellable(a stats.MeanArm) stats.MeanArm {
+	for _, x := range []float64{a.N, a.Mean, a.Var, a.NonZero} {
+		if math.IsNaN(x) || math.IsInf(x, 0) {
+			return stats.MeanArm{}
+		}
+	}
+	if a.N < 0 || a.Var < 0 {
+		return stats.MeanArm{}
+	}
+	return a
 }
 
 // meanArm is one arm of a mean. Where a unit or an answer has many observations

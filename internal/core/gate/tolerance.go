@@ -38,7 +38,7 @@ func (g *Gate) LogWithin(v View, at Place) float64 {
 		return PassAt(at.Alpha)
 	case g.Kind == Drift:
 		s := g.Reduce(v)
-		if _, _, upper := s.drift(at.Stage).Bounds(at.Alpha); upper < g.Margin {
+		if _, _, upper := s.drift(at.Stage).bounds(at.Alpha); upper < g.Margin {
 			return PassAt(at.Alpha)
 		}
 		return nothing
