@@ -28,6 +28,9 @@ type ServerInterface interface {
 	// GetModel One model.
 	// (GET /api/v1/models/{name})
 	GetModel(w http.ResponseWriter, r *http.Request, name Name)
+	// GetBaseline What the version of a model that serves now does, to plan its next rollout by.
+	// (GET /api/v1/models/{name}/baseline)
+	GetBaseline(w http.ResponseWriter, r *http.Request, name Name)
 	// ReportOutcomes Report what became of predictions.
 	// (POST /api/v1/outcomes)
 	ReportOutcomes(w http.ResponseWriter, r *http.Request, params ReportOutcomesParams)
@@ -240,6 +243,32 @@ func (siw *ServerInterfaceWrapper) GetModel(w http.ResponseWriter, r *http.Reque
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetModel(w, r, name)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetBaseline operation middleware
+func (siw *ServerInterfaceWrapper) GetBaseline(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "name" -------------
+	var name Name
+
+	err = runtime.BindStyledParameterWithOptions("simple", "name", r.PathValue("name"), &name, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "name", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetBaseline(w, r, name)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -808,6 +837,7 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/api/v1/apply", wrapper.ApplyDocuments)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/api/v1/models", wrapper.ListModels)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/api/v1/models/{name}", wrapper.GetModel)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/api/v1/models/{name}/baseline", wrapper.GetBaseline)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/api/v1/policies", wrapper.ListPolicies)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/api/v1/policies/{name}", wrapper.GetPolicy)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/api/v1/rollouts", wrapper.ListRollouts)
@@ -1007,6 +1037,45 @@ type GetModeldefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetModeldefaultApplicationProblemPlusJSONResponse) VisitGetModelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBaselineRequestObject struct {
+	Name Name `json:"name"`
+}
+
+type GetBaselineResponseObject interface {
+	VisitGetBaselineResponse(w http.ResponseWriter) error
+}
+
+type GetBaseline200JSONResponse Baseline
+
+func (response GetBaseline200JSONResponse) VisitGetBaselineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBaselinedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetBaselinedefaultApplicationProblemPlusJSONResponse) VisitGetBaselineResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -1472,6 +1541,9 @@ type StrictServerInterface interface {
 	// GetModel One model.
 	// (GET /api/v1/models/{name})
 	GetModel(ctx context.Context, request GetModelRequestObject) (GetModelResponseObject, error)
+	// GetBaseline What the version of a model that serves now does, to plan its next rollout by.
+	// (GET /api/v1/models/{name}/baseline)
+	GetBaseline(ctx context.Context, request GetBaselineRequestObject) (GetBaselineResponseObject, error)
 	// ReportOutcomes Report what became of predictions.
 	// (POST /api/v1/outcomes)
 	ReportOutcomes(ctx context.Context, request ReportOutcomesRequestObject) (ReportOutcomesResponseObject, error)
@@ -1640,6 +1712,32 @@ func (sh *strictHandler) GetModel(w http.ResponseWriter, r *http.Request, name N
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetModelResponseObject); ok {
 		if err := validResponse.VisitGetModelResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetBaseline operation middleware
+func (sh *strictHandler) GetBaseline(w http.ResponseWriter, r *http.Request, name Name) {
+	var request GetBaselineRequestObject
+
+	request.Name = name
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetBaseline(ctx, request.(GetBaselineRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetBaseline")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetBaselineResponseObject); ok {
+		if err := validResponse.VisitGetBaselineResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

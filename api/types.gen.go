@@ -34,6 +34,45 @@ func (e ActionKind) Valid() bool {
 	}
 }
 
+// Defines values for BaselineSource.
+const (
+	BaselineSourceRollout BaselineSource = "rollout"
+	BaselineSourceRouter  BaselineSource = "router"
+)
+
+// Valid indicates whether the value is a known member of the BaselineSource enum.
+func (e BaselineSource) Valid() bool {
+	switch e {
+	case BaselineSourceRollout:
+		return true
+	case BaselineSourceRouter:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BaselineMetricKind.
+const (
+	BaselineMetricKindGauge BaselineMetricKind = "gauge"
+	BaselineMetricKindMean  BaselineMetricKind = "mean"
+	BaselineMetricKindRate  BaselineMetricKind = "rate"
+)
+
+// Valid indicates whether the value is a known member of the BaselineMetricKind enum.
+func (e BaselineMetricKind) Valid() bool {
+	switch e {
+	case BaselineMetricKindGauge:
+		return true
+	case BaselineMetricKindMean:
+		return true
+	case BaselineMetricKindRate:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Change.
 const (
 	ChangeCreated   Change = "created"
@@ -353,6 +392,105 @@ type ApplyResult struct {
 	// Warnings What the author should know.
 	Warnings []Warning `json:"warnings,omitempty,omitzero"`
 }
+
+// Baseline What the version of a model that serves now does, as it was seen.
+type Baseline struct {
+	// From When it was first watched.
+	From time.Time `json:"from,omitempty,omitzero"`
+
+	// Latency Latencies in logarithmic buckets: bucket i holds those from exp((first+i)*base) nanoseconds up to the next.
+	Latency *BaselineLatency `json:"latency,omitempty"`
+
+	// Metrics The metrics that were counted.
+	Metrics []BaselineMetric `json:"metrics"`
+
+	// Model The model's name.
+	Model string `json:"model"`
+
+	// Requests Requests of the model in that time
+	Requests int64 `json:"requests"`
+
+	// RequestsPerSecond The same by second.
+	RequestsPerSecond float64 `json:"requestsPerSecond"`
+
+	// Rollout The rollout whose evidence it is.
+	Rollout string `json:"rollout,omitempty,omitzero"`
+
+	// SchemaVersion The version of this schema: belay.dev/v1alpha1.
+	SchemaVersion string `json:"schemaVersion"`
+
+	// Source Where this comes from: the evidence of a rollout, or the counts of the router.
+	Source BaselineSource `json:"source"`
+
+	// To When it was last watched.
+	To time.Time `json:"to,omitempty,omitzero"`
+
+	// Unit What is assigned to an arm: request, header:NAME, cookie:NAME or query:NAME.
+	Unit string `json:"unit"`
+
+	// Version The version that was seen.
+	Version string `json:"version"`
+
+	// WatchedSeconds How long it was watched, in seconds.
+	WatchedSeconds float64 `json:"watchedSeconds"`
+}
+
+// BaselineSource Where this comes from: the evidence of a rollout, or the counts of the router.
+type BaselineSource string
+
+// BaselineLatency Latencies in logarithmic buckets: bucket i holds those from exp((first+i)*base) nanoseconds up to the next.
+type BaselineLatency struct {
+	// Base The natural logarithm of the ratio of two neighbouring edges.
+	Base float64 `json:"base"`
+
+	// Counts Latencies by bucket.
+	Counts []int64 `json:"counts"`
+
+	// Dispersion How much more slow requests vary between units than independent ones would; left out where that was not followed.
+	Dispersion float64 `json:"dispersion,omitempty,omitzero"`
+
+	// First The number of the first bucket.
+	First int `json:"first"`
+}
+
+// BaselineMetric What a metric was at.
+type BaselineMetric struct {
+	// Correlation The correlation of neighbouring windows (gauge), or of values with their covariate (mean), a fraction.
+	Correlation float64 `json:"correlation,omitempty,omitzero"`
+
+	// Count Units that were seen: requests, reports or windows.
+	Count float64 `json:"count"`
+
+	// Cv The standard deviation of one number as a fraction of the mean, which may be above 1 (mean).
+	Cv float64 `json:"cv,omitempty,omitzero"`
+
+	// Dispersion How much more counts vary between units than independent requests would; left out where every request is a unit of its own.
+	Dispersion float64 `json:"dispersion,omitempty,omitzero"`
+
+	// Events Units with the event (rate).
+	Events float64 `json:"events,omitempty,omitzero"`
+
+	// Kind Events among units, numbers, or windows of a resource.
+	Kind BaselineMetricKind `json:"kind"`
+
+	// Level The rate from 0 to 1, the mean, or the level of the resource.
+	Level float64 `json:"level"`
+
+	// Metric The metric's name.
+	Metric string `json:"metric"`
+
+	// NonZero The fraction of the numbers that are not zero (mean).
+	NonZero float64 `json:"nonZero,omitempty,omitzero"`
+
+	// PerRequest How many units come for one request.
+	PerRequest float64 `json:"perRequest,omitempty,omitzero"`
+
+	// Spread The standard deviation of the logarithm of candidate over baseline in one window (gauge).
+	Spread float64 `json:"spread,omitempty,omitzero"`
+}
+
+// BaselineMetricKind Events among units, numbers, or windows of a resource.
+type BaselineMetricKind string
 
 // Bound What the evidence says of the change from baseline to candidate. A side that is left out is not bounded yet.
 type Bound struct {

@@ -153,6 +153,13 @@ func (c *Client) Models(ctx context.Context) ([]Model, error) {
 	return list.Items, err
 }
 
+// Baseline returns what the version of a model that serves now does, as it was
+// seen: the traffic to plan a rollout by. A model without traffic is an *Error
+// with CodeNotFound.
+func (c *Client) Baseline(ctx context.Context, model string) (Baseline, error) {
+	return answer[Baseline](ctx, c, newCall(http.MethodGet, "models", model, "baseline"))
+}
+
 // Policies returns all policies, by name, the presets among them.
 func (c *Client) Policies(ctx context.Context) ([]Policy, error) {
 	list, err := answer[api.PolicyList](ctx, c, newCall(http.MethodGet, "policies"))

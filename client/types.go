@@ -34,6 +34,8 @@ type (
 	Pause = api.Pause
 	// Fault is a fault in the data or the traffic.
 	Fault = api.Fault
+	// Baseline is what the version of a model that serves now does.
+	Baseline = api.Baseline
 	// CutOff is a candidate that the router took out by itself.
 	CutOff = api.CutOff
 	// Ending is what was measured when the traffic was put back or handed over.

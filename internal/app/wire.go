@@ -52,7 +52,7 @@ func (a *App) wire(ctx context.Context) error {
 		},
 	})
 	engine := command.New(command.Options{
-		Store: counted, Controller: a.controller, Ledger: a.ledger, Hub: hub, Preflight: preflight.New(), Log: a.log,
+		Store: counted, Controller: a.controller, Ledger: a.ledger, Hub: hub, Preflight: preflight.New(), Routed: a.routedOf(), Log: a.log,
 	})
 	metrics.WatchRollouts(engine)
 	metrics.WatchRouter(a.routed)
@@ -92,6 +92,25 @@ func (a *App) serving(context.Context) error {
 
 // classes name the classes of status that the router counts by.
 var classes = [router.Classes]string{"none", "1xx", "2xx", "3xx", "4xx", "5xx"}
+
+// routedOf reads the router's counts of a model. Failures are what its callers got
+// as 5xx.
+func (a *App) routedOf() func(model string) command.Routed {
+	const failed = 5
+	since := time.Now()
+	return func(model string) command.Routed {
+		out := command.Routed{Since: since}
+		for _, byClass := range a.router.Stats().Models[model] {
+			for class, n := range byClass {
+				out.Requests += n
+				if class == failed {
+					out.Failed += n
+				}
+			}
+		}
+		return out
+	}
+}
 
 // routed are the router's own counts, for the metrics.
 func (a *App) routed() []httpapi.RouterCount {

@@ -30,7 +30,10 @@ type Options struct {
 	Hub *Hub
 	// Preflight looks at a candidate before its rollout begins.
 	Preflight Preflight
-	Log       *slog.Logger
+	// Routed reads the router's own counts of a model; nil where there is no
+	// router to ask.
+	Routed func(model string) Routed
+	Log    *slog.Logger
 }
 
 // Service carries out what is asked. It is safe for concurrent use.
@@ -40,6 +43,7 @@ type Service struct {
 	ledger     *ledger.Ledger
 	hub        *Hub
 	preflight  Preflight
+	routed     func(model string) Routed
 	log        *slog.Logger
 
 	// changing is held while documents are checked and stored, so that what was
@@ -51,7 +55,7 @@ type Service struct {
 // New returns a Service.
 func New(o Options) *Service {
 	s := &Service{
-		store: o.Store, controller: o.Controller, ledger: o.Ledger, hub: o.Hub, preflight: o.Preflight, log: o.Log,
+		store: o.Store, controller: o.Controller, ledger: o.Ledger, hub: o.Hub, preflight: o.Preflight, routed: o.Routed, log: o.Log,
 		changing: make(chan struct{}, 1),
 	}
 	if s.log == nil {

@@ -39,6 +39,7 @@ type Engine interface {
 	Commander
 	Reader
 	Witness
+	Measurer
 }
 
 var _ Engine = (*command.Service)(nil)
