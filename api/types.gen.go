@@ -949,7 +949,7 @@ type OutcomeBatch struct {
 
 // OutcomeCounts What was reported to a rollout.
 type OutcomeCounts struct {
-	// Accepted Outcomes that count.
+	// Accepted Outcomes that count, at once or at the age of their gate's horizon.
 	Accepted int64 `json:"accepted"`
 
 	// Refused Outcomes that were refused.
@@ -970,7 +970,7 @@ type OutcomeCounts struct {
 
 // OutcomeResult What was made of outcomes.
 type OutcomeResult struct {
-	// Accepted Outcomes that count.
+	// Accepted Outcomes that count, at once or at the age of their gate's horizon.
 	Accepted int `json:"accepted"`
 
 	// Refused Outcomes that were refused.
