@@ -30,7 +30,7 @@ func main() {
 	defer stop()
 	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
 		fmt.Fprintln(os.Stderr, "decisions:", err)
-		os.Exit(1)
+		os.Exit(1) //nolint:forbidigo // This is a command, though not one of the product.
 	}
 }
 

@@ -57,7 +57,6 @@ type seat struct {
 	player player
 	slices bool
 	weight float64
-	play   Play
 }
 
 // group are those who have asked for the same weights so far.

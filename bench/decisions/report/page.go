@@ -43,13 +43,14 @@ func (r *Results) claims() string {
 		}
 		t.row(c.Text, c.Measured, holds)
 	}
-	out := t.String()
+	var b strings.Builder
+	b.WriteString(t.String())
 	for _, c := range r.Claims() {
 		if len(c.Broken) > 0 {
-			out += fmt.Sprintf("\nNot within the bound by themselves (%s): %s.\n", c.Text, strings.Join(c.Broken, "; "))
+			fmt.Fprintf(&b, "\nNot within the bound by themselves (%s): %s.\n", c.Text, strings.Join(c.Broken, "; "))
 		}
 	}
-	return out
+	return b.String()
 }
 
 func (r *Results) figure(b *strings.Builder, file string) {
@@ -137,15 +138,15 @@ func (r *Results) cell(name string, rate int) *contest.Cell {
 
 // caseRow adds a row of what Belay did in a case at each rate, if it was run.
 func (r *Results) caseRow(t *table, name string, show func(*contest.Tally) []string, width int) {
-	row, any := []string{name}, false
+	row, played := []string{name}, false
 	for _, rate := range corpus.Rates {
 		cells := make([]string, width)
 		if c := r.cell(name, rate); c != nil && c.Rules[contest.BelayName] != nil {
-			cells, any = show(c.Rules[contest.BelayName]), true
+			cells, played = show(c.Rules[contest.BelayName]), true
 		}
 		row = append(row, cells...)
 	}
-	if any {
+	if played {
 		t.row(row...)
 	}
 }
@@ -218,17 +219,17 @@ func (r *Results) promoted(rule string) float64 {
 // early.
 func (r *Results) uncounted(b *strings.Builder) {
 	t := newTable("case", "rate", "possible by the plan", "caught early")
-	any := false
+	some := false
 	r.of(corpus.Harm, func(c *contest.Cell) {
 		own := c.Rules[contest.BelayName]
 		if !c.Critical || own == nil || r.counted(c) {
 			return
 		}
 		p, _ := r.Possible(c)
-		any = true
+		some = true
 		t.row(c.Case, perMinute(c.Rate), percent(p), fmt.Sprintf("%d of %d", own.Early, own.Reps))
 	})
-	if any {
+	if some {
 		b.WriteString("\nNot counted above, because the planner gives less than 95 % for it in the default ladder:\n\n" + t.String())
 	}
 }
@@ -328,12 +329,12 @@ func (r *Results) caseSection(b *strings.Builder) {
 	t := newTable(append([]string{"case"}, double("stopped", "harm")...)...)
 	for _, class := range []corpus.Class{corpus.Harm, corpus.Drift} {
 		for _, c := range ofClass(class) {
-			row, any := []string{c.Name}, false
+			row, played := []string{c.Name}, false
 			for _, rate := range corpus.Rates {
 				stopped, harm := "", ""
 				if cell := r.cell(c.Name, rate); cell != nil && cell.Rules[contest.BelayName] != nil {
 					own := cell.Rules[contest.BelayName]
-					any = true
+					played = true
 					stopped = percent(share(own.Reps-own.Promoted, own.Reps))
 					if once := cell.Rules[allAtOnce]; once != nil && once.Harmed > 0 {
 						harm = percentOf(harmed(own) / harmed(once))
@@ -341,7 +342,7 @@ func (r *Results) caseSection(b *strings.Builder) {
 				}
 				row = append(row, stopped, harm)
 			}
-			if any {
+			if played {
 				t.row(row...)
 			}
 		}
