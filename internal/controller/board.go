@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/belay-rollouts/belay/internal/core/evidence"
 	"github.com/belay-rollouts/belay/internal/core/rollout"
 	"github.com/belay-rollouts/belay/internal/core/table"
 	"github.com/belay-rollouts/belay/internal/store"
@@ -89,7 +90,8 @@ func (b *board) dropSplit(model string, id uint64) {
 // same reports whether two splits of one rollout say the same.
 func same(a, b *table.Split) bool {
 	return a.Rollout == b.Rollout && a.Stratum == b.Stratum && a.Weight == b.Weight &&
-		a.AllowPin == b.AllowPin && a.LatencyFrom.Equal(b.LatencyFrom) && slices.Equal(a.Edges, b.Edges)
+		a.AllowPin == b.AllowPin && a.LatencyFrom.Equal(b.LatencyFrom) && slices.Equal(a.Edges, b.Edges) &&
+		slices.EqualFunc(a.Scales, b.Scales, evidence.Scale.Equal)
 }
 
 // behind reports whether something changed since the last table was applied.

@@ -140,8 +140,11 @@ func (w *worker) split() *table.Split {
 	if p.Segments != nil {
 		s.Segments = p.Segments.By
 	}
-	if ev, ok := w.c.ledger.Evidence(w.rec.ID); ok && int(s.Stratum) < len(ev.Strata) {
-		s.Edges = ev.Strata[s.Stratum].Edges
+	if ev, ok := w.c.ledger.Evidence(w.rec.ID); ok && len(ev.Strata) > 0 {
+		s.Scales = ev.Strata[len(ev.Strata)-1].Scales // The same for all strata.
+		if int(s.Stratum) < len(ev.Strata) {
+			s.Edges = ev.Strata[s.Stratum].Edges
+		}
 	}
 	return s
 }

@@ -20,6 +20,8 @@ type attempt struct {
 	whole  *[]byte
 	check  protocol.Answer
 	broken bool // the answer is not what its protocol promises
+	// outputs reads the model's outputs out of the answer; nil where nobody asks.
+	outputs *protocol.Reader
 	// left reports that the caller went away, or could not send its body.
 	left bool
 }
@@ -46,6 +48,9 @@ func (a *attempt) read(x *exchange) {
 	if x.infers {
 		a.check = protocol.NewAnswer(a.answer.Status, a.answer.Header)
 	}
+	if x.asksOutputs() {
+		a.outputs = x.route.outputs.Reader(x.method, a.answer.Status, a.answer.Header)
+	}
 	if n := a.answer.Length; n < 0 || n > small || isEvents(a.answer.Header) {
 		return
 	}
@@ -55,8 +60,16 @@ func (a *attempt) read(x *exchange) {
 	}
 	*a.whole = (*a.whole)[:a.answer.Length]
 	if _, a.err = io.ReadFull(a.answer.Body, *a.whole); a.err == nil {
-		a.check.Write(*a.whole)
+		a.look(*a.whole)
 		a.broken = a.check.Broken()
+	}
+}
+
+// look looks at the next bytes of the answer.
+func (a *attempt) look(p []byte) {
+	a.check.Write(p)
+	if a.outputs != nil {
+		a.outputs.Write(p)
 	}
 }
 
@@ -74,6 +87,10 @@ func (a *attempt) close() {
 	if a.whole != nil {
 		smallBodies.Put(a.whole)
 		a.whole = nil
+	}
+	if a.outputs != nil {
+		a.outputs.Close()
+		a.outputs = nil
 	}
 }
 
@@ -151,7 +168,7 @@ func (a *attempt) stream(out *reply) (cut bool) {
 	for {
 		n, err := a.answer.Body.Read(*buf)
 		if n > 0 {
-			a.check.Write((*buf)[:n])
+			a.look((*buf)[:n])
 			if a.left = !out.write((*buf)[:n]); a.left {
 				return true
 			}

@@ -245,7 +245,7 @@ func BenchmarkSwap(b *testing.B) {
 // BenchmarkRequest is a small inference over real sockets, with a client and a
 // model server that cost little: what is left is mostly the router.
 func BenchmarkRequest(b *testing.B) {
-	for name, p := range map[string]plan{"no rollout": {alone: true}, "split": {}} {
+	for name, p := range map[string]plan{"no rollout": {alone: true}, "split": {}, "split with an output": {layout: outputLayout(sticky, "y", "/model_name")}} {
 		b.Run(name, func(b *testing.B) {
 			w, _ := quickWorld(b)
 			w.swap(b, split.Whole/2, p)

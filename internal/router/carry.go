@@ -36,6 +36,7 @@ func (r *Router) carryCandidate(x *exchange, out *reply) (cut bool) {
 	x.land()
 	a.close()
 	r.judgeRefusal(x, a)
+	x.rescued = true
 	b := r.try(x, x.route.baseline, out)
 	defer b.close()
 	// An answer of the baseline is passed on whatever it says; only one that

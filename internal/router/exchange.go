@@ -49,6 +49,7 @@ type exchange struct {
 	pinned   bool
 	diverted bool // the candidate's by hash, the baseline's by the cut-off
 	flying   bool // the candidate has not ended its part
+	rescued  bool // the baseline is asked in the candidate's place
 	began    time.Time
 	segments []string // by attribute of the split
 }
@@ -117,6 +118,13 @@ func (r *Router) guard(x *exchange, ro *rollout) {
 // one that the cut-off sent elsewhere than its hash, nor any while the rollout
 // is in no comparison.
 func (x *exchange) counted() bool { return x.route.recorder != nil && !x.pinned && !x.diverted }
+
+// asksOutputs reports whether the model's outputs are read out of the answer:
+// what the baseline says in the candidate's place is no output of the candidate,
+// and under v2 only inferences have any.
+func (x *exchange) asksOutputs() bool {
+	return x.route.outputs != nil && !x.rescued && x.counted() && (x.infers || x.route.is.Protocol != table.V2)
+}
 
 // token is what the caller may send back with an outcome. That of a request
 // that is no evidence says so, and so will the outcome.

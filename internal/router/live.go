@@ -7,6 +7,7 @@ import (
 	"github.com/belay-rollouts/belay/internal/core/evidence"
 	"github.com/belay-rollouts/belay/internal/core/table"
 	"github.com/belay-rollouts/belay/internal/problem"
+	"github.com/belay-rollouts/belay/internal/router/protocol"
 	"github.com/belay-rollouts/belay/internal/router/tap"
 	"github.com/belay-rollouts/belay/internal/router/upstream"
 )
@@ -28,7 +29,8 @@ type route struct {
 	split     *table.Split
 	candidate *upstream.Endpoint
 	rollout   *rollout
-	recorder  *tap.Recorder // nil where nothing is compared
+	recorder  *tap.Recorder     // nil where nothing is compared
+	outputs   *protocol.Outputs // nil where none are read
 }
 
 // compiled is a live table, and what of the old one it keeps.
@@ -104,6 +106,7 @@ func (r *Router) joinRollout(c *compiled, out *route) {
 	}
 	if out.rollout.layout == nil {
 		out.rollout.layout = s.Layout
+		out.rollout.outputs = protocol.NewOutputs(out.is.Protocol, s.Layout.Outputs)
 	}
 	// A layout never changes while its rollout runs. If it does all the same,
 	// what was counted must stay readable, and the table must still take effect:
@@ -111,7 +114,8 @@ func (r *Router) joinRollout(c *compiled, out *route) {
 	if layout := out.rollout.layout; layout != s.Layout && !sameLayout(layout, s.Layout) {
 		r.log.Error("evidence layout changed under a running rollout; the first one stays", "rollout", s.Name)
 	}
-	out.recorder = r.tap.Open(tap.Stratum{Rollout: s.Rollout, Stratum: s.Stratum, Layout: out.rollout.layout, Edges: s.Edges})
+	out.outputs = out.rollout.outputs
+	out.recorder = r.tap.Open(tap.Stratum{Rollout: s.Rollout, Stratum: s.Stratum, Layout: out.rollout.layout, Edges: s.Edges, Scales: s.Scales})
 	c.recorders = append(c.recorders, out.recorder)
 }
 

@@ -25,6 +25,9 @@ func (r *Router) observe(x *exchange, a *attempt, shielded bool) {
 	if !x.began.Before(x.route.split.LatencyFrom) {
 		o.Latency = a.latency()
 	}
+	if a.outputs != nil && !failed && !a.callerLeft() {
+		o.Outputs = a.outputs.Readings()
+	}
 	x.route.recorder.Record(o, tap.Sighting{Unit: x.hash.Second, Known: x.known, Time: x.began})
 	for _, name := range x.segments {
 		x.route.recorder.Segment(name).Record(o, tap.Sighting{Unit: x.hash.Second, Time: x.began})

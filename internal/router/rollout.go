@@ -7,6 +7,7 @@ import (
 	"github.com/belay-rollouts/belay/internal/core/evidence"
 	"github.com/belay-rollouts/belay/internal/core/split"
 	"github.com/belay-rollouts/belay/internal/router/cutoff"
+	"github.com/belay-rollouts/belay/internal/router/protocol"
 	"github.com/belay-rollouts/belay/internal/router/upstream"
 )
 
@@ -15,8 +16,10 @@ type rollout struct {
 	number uint64
 	name   string
 	layout *evidence.Layout
-	guard  cutoff.Guard
-	cut    atomic.Pointer[cutoff.Trip]
+	// outputs are those of the layout; nil for none.
+	outputs *protocol.Outputs
+	guard   cutoff.Guard
+	cut     atomic.Pointer[cutoff.Trip]
 
 	// Moments in Unix nanoseconds; 0 for never.
 	lastRequest, started, finished moment

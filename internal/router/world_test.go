@@ -91,6 +91,7 @@ type plan struct {
 	alone    bool // no rollout
 	layout   *evidence.Layout
 	segments []table.Unit
+	scales   []evidence.Scale
 }
 
 var sticky = table.Unit{Source: table.UnitHeader, Name: "x-user-id"}
@@ -123,8 +124,8 @@ func (w *world) table(weight uint32, p plan) *table.Table {
 	}
 	if !p.alone {
 		route.Split = &table.Split{
-			Segments: p.segments,
-			Rollout:  rolloutNumber, Name: "m-v2", Salt: 0x5eed, Stratum: p.stratum, Weight: weight, Layout: p.layout,
+			Segments: p.segments, Scales: p.scales,
+			Rollout: rolloutNumber, Name: "m-v2", Salt: 0x5eed, Stratum: p.stratum, Weight: weight, Layout: p.layout,
 			Candidate: table.Version{Name: "v2", URL: mustURL(w.urls[split.Candidate])},
 			Shield:    !p.noShield, AllowPin: p.pins, LatencyFrom: p.warmUp,
 		}

@@ -39,7 +39,8 @@ type faults struct {
 	live, ready   bool
 	inputs        []Tensor
 	outputs       []Tensor
-	rendered      []byte        // The outputs as answers have them.
+	rendered      []byte // The outputs as answers have them.
+	data          func(n uint64, tensor string) []any
 	hanging       chan struct{} // Closed to let go; nil while requests do not hang.
 	probesHanging chan struct{}
 }
@@ -53,7 +54,7 @@ func (f *faults) init(opts Options) {
 }
 
 func (f *faults) setTensors(inputs, outputs []Tensor) {
-	f.inputs, f.outputs, f.rendered = slices.Clone(inputs), slices.Clone(outputs), render(outputs)
+	f.inputs, f.outputs, f.rendered = slices.Clone(inputs), slices.Clone(outputs), render(outputs, nil)
 }
 
 // change applies a change for all requests that start from now on.
@@ -127,6 +128,12 @@ func (s *Server) SetTensors(inputs, outputs []Tensor) {
 	s.change(func(f *faults) { f.setTensors(inputs, outputs) })
 }
 
+// SetData fills the output tensors of the n-th request, counted from 0, with what the function says of each by its name;
+// with zeros where it says nothing. It is called by many goroutines at once.
+func (s *Server) SetData(data func(n uint64, tensor string) []any) {
+	s.change(func(f *faults) { f.data = data })
+}
+
 // fate is what is to happen to one request, settled when it starts.
 type fate struct {
 	latency   time.Duration
@@ -146,8 +153,11 @@ func (f *faults) draw(n uint64) fate {
 	if f.errorShare > 0 && f.chance.Float64() < f.errorShare {
 		drawn.status = f.errorStatus
 	}
-	latency := f.latency
+	latency, data, outputs := f.latency, f.data, f.outputs
 	f.mu.Unlock()
+	if data != nil {
+		drawn.outputs = render(outputs, func(tensor string) []any { return data(n, tensor) })
+	}
 	if latency != nil {
 		drawn.latency = latency(n)
 	}

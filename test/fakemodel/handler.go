@@ -188,11 +188,17 @@ func (s *Server) infer(w http.ResponseWriter, drawn fate, body []byte) {
 	write(w, http.StatusOK, append(text, '}'))
 }
 
-// render writes the output tensors, once for all answers until they change.
-func render(tensors []Tensor) []byte {
+// render writes the output tensors, once for all answers until they change unless their data is given.
+func render(tensors []Tensor, data func(tensor string) []any) []byte {
 	outputs := make([]map[string]any, len(tensors))
 	for i, tensor := range tensors {
 		outputs[i] = filled(tensor)
+		if data == nil {
+			continue
+		}
+		if values := data(tensor.Name); values != nil {
+			outputs[i]["data"], outputs[i]["shape"] = values, []int{len(values)}
+		}
 	}
 	return mustJSON(outputs)
 }

@@ -2,7 +2,8 @@
 // Protocol (version 2, REST) and plain HTTP, over HTTP/1.1 and cleartext HTTP/2, on a real socket, and can be made to
 // misbehave while it runs: slow, failing, hanging, refusing, resetting, answering nonsense, not ready, of other tensors.
 //
-// It knows no model: an answer has the tensors that were declared, filled with zeros, and says which version gave it.
+// It knows no model: an answer has the tensors that were declared, filled with zeros or as a test says, and says which
+// version gave it.
 // It counts requests and remembers when they started. Probes (health and metadata) are apart from requests: they are
 // counted by themselves, and no fault but Refuse, SetProbesHanging, SetLive and SetReady touches them.
 //

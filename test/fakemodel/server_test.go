@@ -214,6 +214,22 @@ func TestMetadataTellTheTensorsOfTheMoment(t *testing.T) {
 	}
 }
 
+func TestTheDataOfTensorsCanDifferByRequest(t *testing.T) {
+	s := Start(t, Options{Outputs: []Tensor{{"y", "FP32", []int64{-1, 1}}, {"z", "INT64", []int64{2}}}})
+	s.SetData(func(n uint64, tensor string) []any {
+		if tensor == "z" {
+			return nil
+		}
+		return []any{n, "x"}
+	})
+	for n := range 2 {
+		want := fmt.Sprintf(`{"data":[%d,"x"],"datatype":"FP32","name":"y","shape":[2]},{"data":[0,0],"datatype":"INT64","name":"z","shape":[2]}`, n)
+		if got := infer(t, s); !strings.Contains(got.body, want) {
+			t.Errorf("answer %d: %s, want %s", n, got.body, want)
+		}
+	}
+}
+
 func TestAShareOfRequestsFailsAlwaysTheSameForASeed(t *testing.T) {
 	t.Parallel()
 	failures := func(seed uint64) (list []int) {

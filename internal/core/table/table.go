@@ -94,6 +94,9 @@ type Split struct {
 	Layout    *evidence.Layout
 	// Edges are the stratum's frozen sketch edges; nil until frozen.
 	Edges []int32
+	// Scales are those of the layout's values, as far as they are known. One that
+	// is known never changes.
+	Scales []evidence.Scale
 	// Segments are the attributes by which requests are counted apart as well.
 	Segments []Unit
 	// Shield answers a failed candidate request from the baseline.

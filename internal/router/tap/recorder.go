@@ -1,6 +1,7 @@
 package tap
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -50,6 +51,7 @@ type shard struct {
 	closed bool
 	dirty  bool // something was recorded since the last Collect
 	frozen []int32
+	scales []evidence.Scale
 	part   *part // nil until the first request
 	recent []seen
 	_      [cacheLine]byte
@@ -69,33 +71,34 @@ type seen struct {
 }
 
 func newRecorder(t *Tap, s Stratum, shards int) *Recorder {
-	edges := s.Edges
-	s.Edges = nil
+	edges, scales := s.Edges, s.Scales
+	s.Edges, s.Scales = nil, nil
 	r := &Recorder{tap: t, is: s, shards: make([]shard, shards)}
 	r.freeze(edges)
+	r.rescale(scales)
 	return r
 }
 
 // Record counts one finished request.
 func (r *Recorder) Record(o evidence.Observation, s Sighting) {
 	sh := &r.shards[int(s.Unit>>32)&(len(r.shards)-1)]
-	if !sh.record(r.is.Layout, o, s) {
+	if !sh.record(r, o, s) {
 		r.tap.late(r).Record(o, s)
 	}
 }
 
 // record reports false when the shard is closed.
-func (sh *shard) record(l *evidence.Layout, o evidence.Observation, s Sighting) bool {
+func (sh *shard) record(r *Recorder, o evidence.Observation, s Sighting) bool {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	if sh.closed {
 		return false
 	}
 	if sh.part == nil {
-		sh.part, sh.recent = newPart(l, sh.frozen), newRecent(l)
+		sh.part, sh.recent = r.newPart(sh.frozen, sh.scales), newRecent(r.is.Layout)
 	}
 	sh.dirty = true
-	sh.part.stratum.Observe(l, o)
+	sh.part.stratum.Observe(r.is.Layout, o)
 	if s.Known {
 		sh.expose(o.Arm, s)
 	}
@@ -103,10 +106,11 @@ func (sh *shard) record(l *evidence.Layout, o evidence.Observation, s Sighting) 
 }
 
 // newPart makes all the room that a shard will need.
-func newPart(l *evidence.Layout, edges []int32) *part {
+func (r *Recorder) newPart(edges []int32, scales []evidence.Scale) *part {
+	l := r.is.Layout
 	p := &part{stratum: evidence.NewStratum(l)}
 	p.stratum.Reserve(l)
-	p.stratum.Edges = edges
+	p.stratum.Edges, p.stratum.Scales, p.stratum.Narrow = edges, scales, r.is.Segment != ""
 	if l.Clustered {
 		p.exposures = make([]evidence.Exposure, 0, firstRoom)
 	}
@@ -159,6 +163,27 @@ func (r *Recorder) freeze(edges []int32) {
 	}
 }
 
+// rescale hands the scales of values to every shard as they become known, so that
+// values need not wait for them here. Scales of another layout are none.
+func (r *Recorder) rescale(scales []evidence.Scale) {
+	if len(scales) != len(r.is.Layout.Values) || slices.EqualFunc(scales, r.is.Scales, evidence.Scale.Equal) {
+		return
+	}
+	r.is.Scales = scales
+	if r.spare != nil {
+		r.spare.stratum.Scales = scales
+	}
+	for i := range r.shards {
+		sh := &r.shards[i]
+		sh.mu.Lock()
+		sh.scales = scales
+		if sh.part != nil {
+			sh.part.stratum.Scales = scales
+		}
+		sh.mu.Unlock()
+	}
+}
+
 // collect takes out what was recorded, and closes the recorder for good when
 // it is told to.
 func (r *Recorder) collect(closing bool) (evidence.Batch, bool) {
@@ -191,7 +216,7 @@ func (sh *shard) swap(r *Recorder, closing bool) *part {
 		return nil
 	}
 	if r.spare == nil {
-		r.spare = newPart(r.is.Layout, r.is.Edges)
+		r.spare = r.newPart(r.is.Edges, r.is.Scales)
 	}
 	took := sh.part
 	sh.part, sh.dirty = r.spare, false

@@ -28,8 +28,9 @@ type Stratum struct {
 	Rollout uint64
 	Stratum uint8
 	Layout  *evidence.Layout
-	Edges   []int32 // frozen sketch edges; nil until frozen
-	Segment string  // a part of the traffic; empty for the whole
+	Edges   []int32          // frozen sketch edges; nil until frozen
+	Scales  []evidence.Scale // of the layout's values, as far as they are known
+	Segment string           // a part of the traffic; empty for the whole
 }
 
 // Tap is all recorders of a data plane. It is safe for concurrent use.
@@ -67,9 +68,11 @@ func (t *Tap) Open(s Stratum) *Recorder {
 	}
 	r.retired = false
 	r.freeze(s.Edges)
+	r.rescale(s.Scales)
 	r.eachSegment(func(s *Recorder) {
 		s.retired = false
 		s.freeze(r.is.Edges)
+		s.rescale(r.is.Scales)
 	})
 	return r
 }
