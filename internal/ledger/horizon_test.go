@@ -208,17 +208,20 @@ func TestWhatWaitsCountsWhileTheStoreFails(t *testing.T) {
 func TestWhatWaitsCountsAfterTheEnd(t *testing.T) {
 	t.Parallel()
 	run(t, false, func(t *testing.T, b *bench) {
-		b.layout.SetHorizon("outcome:correct", ledger.DefaultHorizon)
-		b.boot(t)
+		const all = time.Hour
+		b.layout.SetHorizon("outcome:correct", all)
+		b.Ledger = ledger.New(ledger.Options{Store: b.store, Target: b.target, Signer: signer})
+		if err := b.Open(t.Context(), ledger.Account{ID: id, Name: "m-v2", Model: "m", Salt: salt, Layout: b.layout, Horizon: all}); err != nil {
+			t.Fatal(err)
+		}
 		b.flushes(t)
 		b.report(t, outcome("1", token(0, split.Candidate, "u"), 1))
-		time.Sleep(time.Second)
 		b.End(id, time.Now())
-		time.Sleep(ledger.DefaultHorizon + time.Minute)
+		time.Sleep(all + time.Second)
 		if _, ok := b.Evidence(id); !ok {
 			t.Fatal("the book is closed while an outcome waits")
 		}
-		time.Sleep(ledger.DefaultHorizon / evidence.Slots)
+		time.Sleep(all/evidence.Slots + 2*time.Second)
 		if _, ok := b.Evidence(id); ok {
 			t.Error("the book is open although nothing waits")
 		}
