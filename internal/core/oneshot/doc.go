@@ -17,7 +17,7 @@
 //   - Rates: the ratio of two rates, exact given the number of events.
 //   - Ignoring: the same, with a level under which nothing matters.
 //   - Differences: a difference of rates, or a margin affine in the baseline's,
-//     by the score of Miettinen and Nurminen.
+//     by the score of Miettinen and Nurminen and the root of the likelihood.
 //   - Ceiling: one rate against a fixed one, exact.
 //   - Means: a relative margin on a mean or a ratio of sums, by a t-test on a
 //     linear contrast. Shift: a mean against a fixed number.
@@ -25,6 +25,12 @@
 //   - Quantiles: a relative margin on a quantile, by exact counts of
 //     exceedances.
 //   - Drift: the distance of two distributions.
+//
+// Rates of one stratum, Ceiling, Quantiles and Drift keep their level exactly, as
+// does PairedRates against 0. The others keep it as samples grow; with fewer than
+// ten events, Differences and PairedRates at 5 % were wrong in up to 7 % of all
+// samples, and mostly in less than 5 %. The tests of this package count it over
+// all outcomes.
 //
 // Everything is a pure function of its arguments. Nothing here panics. Input that
 // cannot be (NaN, infinities, negative counts), and input that says nothing (an
