@@ -111,7 +111,7 @@ func resolve(file spec.File, r spec.Rollout) (spec.Resolved, error) {
 		}
 		return file.Policies[i], true
 	}
-	model := spec.Model{Name: "check", Protocol: spec.ProtocolHTTP, Serving: &spec.Version{Version: "baseline", URL: "http://baseline.invalid"}}
+	model := spec.Model{Name: "check", Protocol: spec.ProtocolV2, Serving: &spec.Version{Version: "baseline", URL: "http://baseline.invalid"}}
 	r.Name, r.Model = "check", model.Name
 	r.Candidate = &spec.Version{Version: "candidate", URL: "http://candidate.invalid"}
 	if r.Plan.Stages == nil && r.Plan.Environments == nil && !hasStages(r.Policy, find) {

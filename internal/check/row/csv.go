@@ -47,7 +47,10 @@ func (t *table) next() (fields []string, line int, bad Reason, err error) {
 			continue
 		}
 		t.record = append(t.record[:0], text...)
-		state := t.scan(text, atStart)
+		state := lineEnded
+		if bytes.IndexByte(text, '"') >= 0 {
+			state = t.scan(text, atStart)
+		}
 		if state == inQuotes && t.broken < maxJoined {
 			state, err = t.join()
 			if err != nil {
@@ -69,7 +72,8 @@ func (t *table) next() (fields []string, line int, bad Reason, err error) {
 }
 
 // join adds lines to the record until its quotes are closed. Where they never
-// are, all lines but the first are given back.
+// are, or in a way that cannot be, all lines but the first are given back: it is
+// more likely that the first lacks a quote than that the others do.
 func (t *table) join() (quoting, error) {
 	first := len(t.record)
 	for !t.skipped || len(t.back) > 0 {
@@ -90,7 +94,11 @@ func (t *table) join() (quoting, error) {
 			break
 		}
 		t.record = append(t.record, text...)
-		if state := t.scan(text, inQuotes); state != inQuotes {
+		state := t.scan(text, inQuotes)
+		if state == isBroken {
+			break
+		}
+		if state != inQuotes {
 			return state, nil
 		}
 	}

@@ -31,14 +31,27 @@ func (o *objects) next(values []Value) (line int, bad Reason, err error) {
 		if bad := checkText(text); bad != "" {
 			return o.line, bad, nil
 		}
-		var object map[string]json.RawMessage
-		if err := json.Unmarshal(text, &object); err != nil || object == nil {
+		if text = bytes.TrimSpace(text); text[0] != '{' || !json.Valid(text) {
 			return o.line, NotJSON, nil
 		}
-		for i := range values {
-			values[i] = o.value(object, i)
-		}
+		o.read(text, values)
 		return o.line, "", nil
+	}
+}
+
+// read reads the selected values of an object.
+func (o *objects) read(object []byte, values []Value) {
+	for key, raw := range members(object) {
+		for i, name := range o.names {
+			if string(key) == name {
+				values[i] = valueOf(raw)
+			}
+		}
+	}
+	for i, path := range o.paths {
+		if path != nil && values[i] == (Value{}) {
+			values[i] = valueOf(part(object, path))
+		}
 	}
 }
 
@@ -56,43 +69,42 @@ func (o *objects) choose(names []string) {
 	}
 }
 
-func (o *objects) value(object map[string]json.RawMessage, i int) Value {
-	if raw, ok := object[o.names[i]]; ok {
-		return valueOf(raw)
+// part is a part of a value, or nil.
+func part(raw []byte, path []string) []byte {
+	for _, name := range path {
+		raw = child(raw, name)
 	}
-	if o.paths[i] == nil {
-		return Value{}
-	}
-	raw := object[o.paths[i][0]]
-	for _, part := range o.paths[i][1:] {
-		raw = child(raw, part)
-	}
-	return valueOf(raw)
+	return raw
 }
 
 // child is a part of an object or of an array, or nil.
-func child(raw json.RawMessage, name string) json.RawMessage {
+func child(raw []byte, name string) []byte {
 	if len(raw) == 0 {
 		return nil
 	}
+	var found []byte
 	switch raw[0] {
 	case '{':
-		var object map[string]json.RawMessage
-		if json.Unmarshal(raw, &object) == nil {
-			return object[name]
+		for key, value := range members(raw) {
+			if string(key) == name {
+				found = value
+			}
 		}
 	case '[':
-		var array []json.RawMessage
 		at, err := strconv.Atoi(name)
-		if err == nil && json.Unmarshal(raw, &array) == nil && at >= 0 && at < len(array) {
-			return array[at]
+		if err != nil {
+			return nil
+		}
+		for i, value := range elements(raw) {
+			if i == at {
+				return value
+			}
 		}
 	}
-	return nil
+	return found
 }
 
-func valueOf(raw json.RawMessage) Value {
-	raw = bytes.TrimSpace(raw)
+func valueOf(raw []byte) Value {
 	if len(raw) == 0 {
 		return Value{}
 	}
@@ -102,11 +114,7 @@ func valueOf(raw json.RawMessage) Value {
 	case 't', 'f':
 		return Value{Kind: Boolean, Text: string(raw)}
 	case '"':
-		var s string
-		if json.Unmarshal(raw, &s) != nil {
-			return Value{} // Not reached: the line was read before.
-		}
-		return Value{Kind: Text, Text: strings.TrimSpace(s)}
+		return Value{Kind: Text, Text: strings.TrimSpace(string(unquoted(raw)))}
 	case '{', '[':
 		return Value{Kind: Composite, Text: string(raw)}
 	}
@@ -119,23 +127,14 @@ func keys(head []byte) []string {
 	var names []string
 	seen := map[string]bool{}
 	for line := range bytes.Lines(head) {
-		d := json.NewDecoder(bytes.NewReader(line))
-		if t, err := d.Token(); err != nil || t != json.Delim('{') {
+		line = bytes.TrimSpace(line)
+		if len(line) == 0 || line[0] != '{' || !json.Valid(line) {
 			continue
 		}
-		for d.More() {
-			t, err := d.Token()
-			name, ok := t.(string)
-			if err != nil || !ok {
-				break
-			}
-			if !seen[name] {
-				seen[name] = true
-				names = append(names, name)
-			}
-			var skip json.RawMessage
-			if d.Decode(&skip) != nil {
-				break
+		for key := range members(line) {
+			if !seen[string(key)] {
+				seen[string(key)] = true
+				names = append(names, string(key))
 			}
 		}
 	}
