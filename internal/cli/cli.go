@@ -73,7 +73,7 @@ func newRoot(s *session) *cobra.Command {
 			root.AddCommand(c)
 		}
 	}
-	add("start", newDemo(s), newServe(s), newValidate(s), newSimulate(s), newCheck(s), newApply(s), newStart(s))
+	add("start", newDemo(s), newServe(s), newValidate(s), newPlan(s), newSimulate(s), newCheck(s), newApply(s), newStart(s))
 	add("look", newList(s), newStatus(s), newWatch(s), newExplain(s))
 	add("act", newActs(s)...)
 	add("more", newOutcome(s), newSchema(s), newVersion(s))

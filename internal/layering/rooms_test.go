@@ -34,11 +34,11 @@ var rooms = []room{
 	},
 	{
 		path: "internal/cli",
-		may:  []string{"client", "internal/app", "internal/check", "internal/config", "internal/core/spec", "internal/demo", "internal/problem", "internal/simulate"},
+		may:  []string{"client", "internal/app", "internal/check", "internal/config", "internal/core/planner", "internal/core/spec", "internal/demo", "internal/problem", "internal/simulate"},
 		tests: []string{
 			"internal/adapter", "internal/core", "internal/store", "test/fakemodel",
 		},
-		why: "talks to a server only through the client, as any other user would; app and demo only where one is started, spec to check files offline",
+		why: "talks to a server only through the client, as any other user would; app and demo only where one is started, spec to check files offline, planner and simulate to say beforehand what they will do",
 	},
 	{
 		path:  "internal/demo",

@@ -23,7 +23,16 @@ var (
 func (p Painter) good(s string) string { return p.with(styleGood, s) }
 
 // Bad paints what went wrong.
-func (p Painter) Bad(s string) string   { return p.with(styleBad, s) }
+func (p Painter) Bad(s string) string { return p.with(styleBad, s) }
+
+// Wait paints what asks for attention.
+func (p Painter) Wait(s string) string { return p.wait(s) }
+
+// Head paints a headline.
+func (p Painter) Head(s string) string { return p.head(s) }
+
+// Quiet paints what is read last.
+func (p Painter) Quiet(s string) string { return p.quiet(s) }
 func (p Painter) wait(s string) string  { return p.with(styleWait, s) }
 func (p Painter) head(s string) string  { return p.with(styleHead, s) }
 func (p Painter) quiet(s string) string { return p.with(styleQuiet, s) }

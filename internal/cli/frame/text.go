@@ -165,6 +165,20 @@ func eValue(log float64) string {
 	return fmt.Sprintf("%.3g", math.Exp(log))
 }
 
+// Wrap breaks text into lines of at most width characters, each after a prefix: a
+// first one, and one for all others.
+func Wrap(text string, width int, first, others string) []string {
+	lines := wrap(text, width-len([]rune(others)), len([]rune(first))-len([]rune(others)))
+	for i := range lines {
+		prefix := others
+		if i == 0 {
+			prefix = first
+		}
+		lines[i] = prefix + lines[i]
+	}
+	return lines
+}
+
 // wrap breaks text into lines of at most width characters, at spaces; a first
 // line may begin further right.
 func wrap(text string, width, first int) []string {

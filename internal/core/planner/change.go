@@ -21,7 +21,7 @@ func (m *measure) change(level float64) Change {
 		success, before := 1-level, 1-m.base
 		c := Change{Relative: success/before - 1, Level: success}
 		if c.Text = timesText(c.Relative); g.Slope == 1 {
-			c.Text = gate.Points(success - before)
+			c.Text = pointsText(success - before)
 		}
 		return c
 	}
@@ -30,7 +30,7 @@ func (m *measure) change(level float64) Change {
 		c.Level = level * m.level.Value
 	}
 	if c.Text = timesText(c.Relative); g.Method == gate.Difference || m.base <= smallest {
-		c.Text = gate.Points(level - m.base)
+		c.Text = pointsText(level - m.base)
 	}
 	return c
 }
@@ -53,9 +53,22 @@ func (m *measure) latencyChange(level float64) Change {
 // timesText writes a relative change: +64%, x2.6, -12%.
 func timesText(relative float64) string {
 	if relative < 0.995 {
-		return gate.Percent(relative)
+		return signed(100*relative) + "%"
 	}
 	return "x" + trimmed(1+relative, 2)
+}
+
+// pointsText writes a difference of rates: +0.74pp.
+func pointsText(x float64) string { return signed(100*x) + "pp" }
+
+// signed writes a number with its sign and two digits, which is what can be known
+// beforehand.
+func signed(x float64) string {
+	sign := "+"
+	if x < 0 {
+		sign = "-"
+	}
+	return sign + trimmed(math.Abs(x), 2)
 }
 
 // trimmed writes x with so many significant digits, and no more than the digits
@@ -95,7 +108,7 @@ func Span(seconds float64) string {
 		return "1s"
 	case seconds < 99.5:
 		return fmt.Sprintf("%.0fs", seconds)
-	case seconds < 99.5*60:
+	case seconds < 59.5*60:
 		return fmt.Sprintf("%.0fm", seconds/60)
 	case seconds < 47.5*3600:
 		// To the nearest five minutes beyond a few hours.

@@ -219,8 +219,8 @@ func (f *forecast) headline(o *Outlook) string {
 	}
 	switch {
 	case f.proving >= 0 && f.proven < 0.5:
-		return fmt.Sprintf("It does not reach 100%% by itself: %s is proven in time in %s of the rollouts in which nothing is wrong (%s at %s). Then onUndecided says what happens: %s.",
-			marginOf(f, o.Weakest), shareText(f.proven), Span(deadline(&p.Stages[f.proving])), stage, p.OnUndecided)
+		return fmt.Sprintf("It does not reach 100%% by itself: of the rollouts in which nothing is wrong %s prove all margins within the %s of the %s stage; the gate that keeps them is %s. Then onUndecided says what happens: %s.",
+			shareText(f.proven), Span(deadline(&p.Stages[f.proving])), stage, marginOf(f, o.Weakest), p.OnUndecided)
 	case f.proving < 0:
 		return fmt.Sprintf("100%% is complete after %s when nothing is wrong; no stage waits for a proof.", Span(o.Complete.P50))
 	}

@@ -117,9 +117,13 @@ func (m *measure) marginChange(margin float64) *Change {
 	if margin == 0 || !ok {
 		return nil
 	}
-	c := Change{Relative: other.gate.Margin, Text: other.gate.MarginText()}
-	if other.gate.Method == gate.Difference && (other.gate.Slope != 1 || other.gate.Complement) {
+	g := other.gate
+	c := Change{Relative: g.Margin}
+	if g.Complement {
 		c.Relative = -margin
+	}
+	if c.Text = timesText(c.Relative); g.Method == gate.Difference && g.Slope == 1 {
+		c.Text = pointsText(c.Relative)
 	}
 	return &c
 }

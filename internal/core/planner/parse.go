@@ -112,6 +112,7 @@ func (d *declaring) level(name, text string) error {
 			return err
 		}
 		d.quantiles[at] = v
+		l.Unit = value.BoundSeconds
 	} else {
 		b, err := value.ParseBound(first)
 		if err != nil {

@@ -80,7 +80,10 @@ func (t *Traffic) check(p *rollout.Plan) error {
 	}
 	for _, name := range slices.Sorted(keys(t.Levels)) {
 		l := t.Levels[name]
-		faults = append(faults, l.check(name), known(p, name))
+		faults = append(faults, l.check(name))
+		if l.Unit != "" { // What was measured is more than what is asked for.
+			faults = append(faults, known(p, name))
+		}
 	}
 	for i := range p.Gates {
 		if g := &p.Gates[i]; !g.Info {
@@ -108,7 +111,7 @@ func known(p *rollout.Plan, name string) error {
 			return nil
 		}
 	}
-	if _, is := rank(name); is {
+	if at, is := rank(name); is && at >= lowestRank {
 		return nil // It tells of the shape of all latencies.
 	}
 	hint := "its gates are " + strings.Join(names, ", ")
@@ -117,6 +120,10 @@ func known(p *rollout.Plan, name string) error {
 	}
 	return problem.New(problem.Invalid, "no gate of this plan measures %q; %s", name, hint)
 }
+
+// lowestRank is the lowest quantile of a latency that is taken for what it says:
+// latency_p9 is rather a typing error.
+const lowestRank = 0.2
 
 // check complains of a level that cannot be.
 func (l *Level) check(name string) error {
@@ -205,3 +212,38 @@ func assumedRate(name string) (float64, bool) {
 
 // errNoGates is the answer for a plan that compares nothing.
 var errNoGates = errors.New("the plan has no gate that decides")
+
+// Under returns the traffic with all that another one says laid over it.
+func (t Traffic) Under(o Traffic) Traffic {
+	out := t
+	out.Levels = map[string]Level{}
+	for name, l := range t.Levels {
+		out.Levels[name] = l
+	}
+	for name, l := range o.Levels {
+		if below, ok := t.Levels[name]; ok && l.Share == 0 {
+			l.Share = below.Share
+		}
+		if below, ok := t.Levels[name]; ok && l.Dispersion == 0 {
+			l.Dispersion = below.Dispersion
+		}
+		out.Levels[name] = l
+	}
+	if o.Rate > 0 {
+		out.Rate = o.Rate
+	}
+	if o.Latency != nil {
+		out.Latency = o.Latency
+	}
+	out.LatencyDispersion = max(t.LatencyDispersion, o.LatencyDispersion)
+	out.Dispersion = max(t.Dispersion, o.Dispersion)
+	out.Measured = t.Measured || o.Measured
+	switch said := o.Rate > 0 || len(o.Levels) > 0; {
+	case t.Origin == "" || t.Rate == 0 && len(t.Levels) == 0:
+		out.Origin = o.Origin
+	case said && t.Origin != o.Origin:
+		out.Origin = t.Origin + "; " + o.Origin
+	}
+	out.Notes = append(append([]string(nil), t.Notes...), o.Notes...)
+	return out
+}

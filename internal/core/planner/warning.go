@@ -401,8 +401,12 @@ func (w *warner) criticalLate(m *measure, level float64, stage int, found float6
 			break
 		}
 	}
-	w.warn(CautionCritical, m.gate.Name, stage, ps, "%s %s is found by the end of %s in %s of the rollouts; the others go on to higher weights with it",
-		m.gate.Name, m.change(level).Text, w.at(stage), shareText(found))
+	more := ""
+	if ps == nil {
+		more = ", and no dwell up to 24 times as long would do"
+	}
+	w.warn(CautionCritical, m.gate.Name, stage, ps, "%s %s is found by the end of %s in %s of the rollouts; the others go on to higher weights with it%s",
+		m.gate.Name, m.change(level).Text, w.at(stage), shareText(found), more)
 }
 
 // revenue warns of a mean of outcomes without a rate beside it.
