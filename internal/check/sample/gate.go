@@ -255,7 +255,7 @@ func (c *Gate) add(s *evidence.Stratum, o observation, x float64) {
 // pair counts a row that both arms answered; x and y are what the candidate and
 // the baseline say, NaN for nothing.
 func (c *Gate) pair(o observation, candidate, baseline float64) {
-	if math.IsNaN(candidate) || math.IsNaN(baseline) {
+	if !c.pairs() || math.IsNaN(candidate) || math.IsNaN(baseline) {
 		return
 	}
 	if s := c.learned.scale; s != nil {
@@ -268,6 +268,9 @@ func (c *Gate) pair(o observation, candidate, baseline float64) {
 		c.scope(segment).Pairs.add(candidate, baseline)
 	}
 }
+
+// pairs reports whether there is a test of pairs for what the gate counts.
+func (c *Gate) pairs() bool { return c.Judged.Kind == gate.Rate || c.Judged.Kind == gate.Mean }
 
 func clip(x, most float64) float64 { return max(-most, min(x, most)) }
 
