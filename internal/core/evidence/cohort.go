@@ -161,15 +161,15 @@ func (e *Evidence) Waiting(l *Layout) uint64 {
 }
 
 // outcomes is how many outcomes a side holds.
-func (a *Side) outcomes(l *Layout) uint64 {
+func (s *Side) outcomes(l *Layout) uint64 {
 	var n uint64
-	for i := range a.Rates {
+	for i := range s.Rates {
 		if !strings.HasPrefix(l.Rates[i], exposuresAt) {
-			n += a.Rates[i].N
+			n += s.Rates[i].N
 		}
 	}
-	for i := range a.Values {
-		n += uint64(a.Values[i].Moments.N)
+	for i := range s.Values {
+		n += uint64(s.Values[i].Moments.N)
 	}
 	return n
 }
