@@ -14,6 +14,10 @@ PLATFORMS ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 win
 FUZZTIME ?= 30s
 # How many cases each property is checked with by `make properties`.
 CHECKS ?= 100000
+# How often `make bench-decisions` plays each regression, and a file in which it
+# keeps what is complete, to go on from there.
+REPS ?= 80
+KEEP ?=
 # How often `make bench-hotpath` and `make bench-rollback` repeat.
 COUNT ?= 6
 
@@ -92,6 +96,11 @@ bench-rollback: $(BENCHSTAT) ## from the decision to the last request that start
 	@mkdir -p $(CACHE)
 	$(BENCH) -bench Rollback -count $(COUNT) -timeout 30m ./bench/... | tee $(CACHE)/rollback.txt
 	$(BENCHSTAT) $(CACHE)/rollback.txt
+
+# The traffic is simulated; only the time that it takes depends on the machine.
+.PHONY: bench-decisions
+bench-decisions: ## Belay's decisions against those of other tools, into docs/benchmarks (half an hour)
+	$(GO) run ./bench/decisions -reps $(REPS) $(if $(KEEP),-keep $(KEEP))
 
 ##@ Keep in order
 

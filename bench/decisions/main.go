@@ -46,7 +46,7 @@ type settings struct {
 func parse(args []string) (settings, error) {
 	var s settings
 	f := flag.NewFlagSet("decisions", flag.ContinueOnError)
-	f.IntVar(&s.reps, "reps", 100, "how often Belay plays each regression at each rate; no change and margins twice as often")
+	f.IntVar(&s.reps, "reps", 80, "how often Belay plays each regression at each rate; no change and margins twice as often")
 	f.IntVar(&s.others, "others", 30, "how often all other rules play each case")
 	f.IntVar(&s.workers, "workers", runtime.GOMAXPROCS(0), "how many cells are played beside each other")
 	f.Uint64Var(&s.seed, "seed", 1, "where all chance comes from")
@@ -81,7 +81,7 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	if err != nil {
 		fmt.Fprintf(progress, "stopped after %d cells: %v\n", len(cells), err)
 	}
-	return s.write(out, cells, args)
+	return s.write(out, cells)
 }
 
 // chosen returns the cases of a list of names and classes; all where it is empty.
@@ -160,6 +160,13 @@ func times(class corpus.Class, reps int) int {
 	return reps
 }
 
+// made is what the cells of a file were made with; it is the file's first line.
+type made struct {
+	Seed   uint64
+	Reps   int
+	Others int
+}
+
 // keep reads the cells that are complete and opens the file for more.
 func (s *settings) keep() ([]contest.Cell, *os.File, error) {
 	if s.kept == "" {
@@ -169,8 +176,18 @@ func (s *settings) keep() ([]contest.Cell, *os.File, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	d, own := json.NewDecoder(file), made{Seed: s.seed, Reps: s.reps, Others: s.others}
+	var before made
+	switch err := d.Decode(&before); {
+	case errors.Is(err, io.EOF):
+		return nil, file, json.NewEncoder(file).Encode(own)
+	case err != nil:
+		return nil, nil, fmt.Errorf("read %s: %w", s.kept, err)
+	case before != own:
+		return nil, nil, fmt.Errorf("%s keeps cells of %+v, not of %+v; remove it", s.kept, before, own)
+	}
 	var cells []contest.Cell
-	for d := json.NewDecoder(file); ; {
+	for {
 		var c contest.Cell
 		if err := d.Decode(&c); errors.Is(err, io.EOF) {
 			return cells, file, nil
@@ -196,12 +213,12 @@ func inOrder(cells []contest.Cell) {
 }
 
 // write writes the page and its figures, and says on out which claims hold.
-func (s *settings) write(out io.Writer, cells []contest.Cell, args []string) error {
+func (s *settings) write(out io.Writer, cells []contest.Cell) error {
 	r := report.Results{Cells: cells, Possible: contest.NewForecast().Possible, Rules: []string{contest.BelayName}, Reps: s.reps, Others: s.others, Seed: s.seed}
 	for _, k := range rule.Kinds() {
 		r.Rules = append(r.Rules, k.Name)
 	}
-	r.Command = strings.TrimSpace("go run ./bench/decisions " + strings.Join(args, " "))
+	r.Command = s.command()
 	for _, c := range r.Claims() {
 		fmt.Fprintf(out, "%-5v %s: %s\n", c.Holds, c.Text, c.Measured)
 	}
@@ -217,4 +234,16 @@ func (s *settings) write(out io.Writer, cells []contest.Cell, args []string) err
 		}
 	}
 	return nil
+}
+
+// command is what gives the same page.
+func (s *settings) command() string {
+	text := fmt.Sprintf("go run ./bench/decisions -reps %d -others %d -seed %d", s.reps, s.others, s.seed)
+	if s.rates != "" {
+		text += " -rates " + s.rates
+	}
+	if s.only != "" {
+		text += fmt.Sprintf(" -only %q", s.only)
+	}
+	return text
 }

@@ -97,3 +97,15 @@ func TestAClassChoosesItsCases(t *testing.T) {
 		t.Errorf("%d cases, %v", len(got), err)
 	}
 }
+
+func TestCellsOfAnotherRunAreNotTakenForThisOne(t *testing.T) {
+	t.Parallel()
+	kept := filepath.Join(t.TempDir(), "cells.jsonl")
+	args := []string{"-reps", "1", "-others", "0", "-only", "errors-+20pp", "-rates", "60000", "-out", "", "-keep", kept, "-seed"}
+	if err := run(t.Context(), append(args, "1"), io.Discard, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	if err := run(t.Context(), append(args, "2"), io.Discard, io.Discard); err == nil || !strings.Contains(err.Error(), "remove it") {
+		t.Errorf("%v", err)
+	}
+}

@@ -12,6 +12,15 @@ import (
 // detail is what a crowd comes to by bucket of dispersion.
 type detail struct {
 	parts [split.Buckets]*crowd
+	// success are the shares of requests that come to each outcome, by bucket, at
+	// the rates for which they were last asked for.
+	success [maxOutcomes]successes
+}
+
+// successes are by bucket, of rates by segment.
+type successes struct {
+	rates     [segments]float64
+	good, bad [split.Buckets]float64
 }
 
 // detailOf splits a crowd by bucket.
@@ -105,18 +114,28 @@ func (s *shape) above(at int) float64 {
 // outcome of the given ones.
 func (s *Splitter) Reports(of *Reports) (n, successes Counts) {
 	w, c := s.m.stream.world, s.m.stream.crowdOf(of.Stratum, of.Arm)
-	d := w.detailOf(c)
-	var bad, good [split.Buckets]float64
-	for i, part := range d.parts {
-		good[i] = w.successes(part, &s.m.condition.arms[of.Arm], of.Outcome)
-		bad[i] = max(part.total()-good[i], 0)
-	}
-	successes = s.spread(of.Success, good[:])
-	n = s.spread(of.Reported-of.Success, bad[:])
+	shares := w.detailOf(c).outcome(w, &s.m.condition.arms[of.Arm], of.Outcome)
+	successes = s.spread(of.Success, shares.good[:])
+	n = s.spread(of.Reported-of.Success, shares.bad[:])
 	for i := range n {
 		n[i] += successes[i]
 	}
 	return n, successes
+}
+
+// outcome returns the shares of an outcome.
+func (d *detail) outcome(w *World, arm *[segments]behaviour, outcome int) *successes {
+	known := &d.success[outcome]
+	rates := [segments]float64{arm[0].outcomes[outcome].rate, arm[1].outcomes[outcome].rate}
+	if known.rates == rates {
+		return known
+	}
+	known.rates = rates
+	for i, part := range d.parts {
+		known.good[i] = w.successes(part, arm, outcome)
+		known.bad[i] = max(part.total()-known.good[i], 0)
+	}
+	return known
 }
 
 // spread spreads a number over places in proportion to weights.
