@@ -15,6 +15,7 @@ import (
 // users, and keep account of what came back.
 type callers struct {
 	url   string
+	body  string
 	users int
 	via   *http.Transport
 	stop  chan struct{}
@@ -40,7 +41,13 @@ const body = `{"inputs": [{"name": "input", "shape": [1, 4], "datatype": "FP32",
 // call starts callers at a rate a second. They stop with the test at the latest.
 func call(t *testing.T, url string, rate, users int) *callers {
 	t.Helper()
-	c := &callers{url: url, users: users, via: transport(t), stop: make(chan struct{}), failures: map[string]int{}}
+	return callWith(t, url, body, rate, users)
+}
+
+// callWith is call with another body.
+func callWith(t *testing.T, url, body string, rate, users int) *callers {
+	t.Helper()
+	c := &callers{url: url, body: body, users: users, via: transport(t), stop: make(chan struct{}), failures: map[string]int{}}
 	c.wg.Go(func() { c.pace(time.Second / time.Duration(rate)) })
 	t.Cleanup(c.halt)
 	return c
@@ -73,7 +80,7 @@ func (c *callers) pace(every time.Duration) {
 
 func (c *callers) one(user string) {
 	c.sent.Add(1)
-	req, err := http.NewRequest(http.MethodPost, c.url, strings.NewReader(body))
+	req, err := http.NewRequest(http.MethodPost, c.url, strings.NewReader(c.body))
 	if err != nil {
 		c.fail(err.Error())
 		return
