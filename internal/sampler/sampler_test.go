@@ -192,10 +192,10 @@ func TestWindowsOfShortStagesAreShorter(t *testing.T) {
 		readings      int
 	}{
 		"two hours":            {2 * time.Hour, 2 * time.Minute, 5 * time.Second, 3},
-		"ten minutes":          {10 * time.Minute, 0, 5 * time.Second, 3},
-		"five minutes":         {5 * time.Minute, 30 * time.Second, 2250 * time.Millisecond, 3},
-		"a minute and a half":  {90 * time.Second, 10 * time.Second, time.Second, 2},
-		"a minute":             {time.Minute, 6 * time.Second, 1350 * time.Millisecond, 1},
+		"twenty minutes":       {20 * time.Minute, 0, 5 * time.Second, 3},
+		"ten minutes":          {10 * time.Minute, time.Minute, 2250 * time.Millisecond, 3},
+		"three minutes":        {3 * time.Minute, 20 * time.Second, time.Second, 2},
+		"two minutes":          {2 * time.Minute, 12 * time.Second, 1350 * time.Millisecond, 1},
 		"three seconds":        {3 * time.Second, 0, time.Second, 1},
 		"no dwell to speak of": {0, 0, time.Second, 1},
 	} {
@@ -215,8 +215,8 @@ func TestWindowsOfShortStagesAreShorter(t *testing.T) {
 				if got, want := len(w.windows()), (len(reads)-1)/tt.readings; got != want {
 					t.Errorf("%d windows of %d readings, want %d", got, len(reads), want)
 				}
-				if tt.dwell >= time.Minute {
-					if inDwell := float64(tt.dwell-tt.warmup) / float64(tt.step*time.Duration(tt.readings)); inDwell < 40 {
+				if tt.dwell >= 2*time.Minute {
+					if inDwell := float64(tt.dwell-tt.warmup) / float64(tt.step*time.Duration(tt.readings)); inDwell < 80 {
 						t.Errorf("a dwell has %.1f windows", inDwell)
 					}
 				}

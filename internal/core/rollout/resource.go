@@ -49,11 +49,11 @@ func (p *Plan) resource(r spec.ResolvedGate) {
 	}
 }
 
-// Windows of resources. Forty to a dwell give a gate of twenty independent
-// windows a chance within its stage; more often than once a second no server
-// is asked.
+// Windows of resources. A gate wants twenty that are independent, and four windows
+// are seldom worth less than one of those, so eighty to a dwell let it be decided
+// within its stage. More often than once a second no server is asked.
 const (
-	windowsPerDwell = 40
+	windowsPerDwell = 80
 	longestWindow   = 15 * time.Second
 	shortestWindow  = time.Second
 	readingsPer     = 3

@@ -177,13 +177,13 @@ func TestWindowsFitTheStage(t *testing.T) {
 		length   time.Duration
 		readings int
 	}{
-		"two hours":        {Stage{Dwell: 2 * time.Hour, Warmup: 2 * time.Minute}, 15 * time.Second, 3},
-		"ten minutes":      {Stage{Dwell: 10 * time.Minute}, 15 * time.Second, 3},
-		"ten, one of warm": {Stage{Dwell: 10 * time.Minute, Warmup: time.Minute}, 13500 * time.Millisecond, 3},
-		"two minutes":      {Stage{Dwell: 2 * time.Minute}, 3 * time.Second, 3},
-		"eighty seconds":   {Stage{Dwell: 80 * time.Second}, 2 * time.Second, 2},
-		"ten seconds":      {Stage{Dwell: 10 * time.Second}, time.Second, 1},
-		"nothing":          {Stage{}, time.Second, 1},
+		"two hours":                   {Stage{Dwell: 2 * time.Hour, Warmup: 2 * time.Minute}, 15 * time.Second, 3},
+		"twenty minutes":              {Stage{Dwell: 20 * time.Minute}, 15 * time.Second, 3},
+		"ten, one of warm":            {Stage{Dwell: 10 * time.Minute, Warmup: time.Minute}, 6750 * time.Millisecond, 3},
+		"four minutes":                {Stage{Dwell: 4 * time.Minute}, 3 * time.Second, 3},
+		"a hundred and sixty seconds": {Stage{Dwell: 160 * time.Second}, 2 * time.Second, 2},
+		"ten seconds":                 {Stage{Dwell: 10 * time.Second}, time.Second, 1},
+		"nothing":                     {Stage{}, time.Second, 1},
 	} {
 		if length, readings := tt.stage.Window(); length != tt.length || readings != tt.readings {
 			t.Errorf("%s: %d readings in %v, want %d in %v", name, readings, length, tt.readings, tt.length)
@@ -194,7 +194,7 @@ func TestWindowsFitTheStage(t *testing.T) {
 		s.Warmup = time.Duration(rapid.Int64Range(0, int64(s.Dwell)).Draw(t, "warmup"))
 		length, readings := s.Window()
 		step := length / time.Duration(readings)
-		if step < time.Second || length > 15*time.Second || s.Dwell-s.Warmup >= 40*time.Second && (s.Dwell-s.Warmup)/length < 40 {
+		if step < time.Second || length > 15*time.Second || s.Dwell-s.Warmup >= 80*time.Second && (s.Dwell-s.Warmup)/length < 80 {
 			t.Fatalf("%+v: %d readings in %v", s, readings, length)
 		}
 	})
