@@ -500,7 +500,7 @@ type Bound struct {
 	// Candidate The metric at the candidate: a rate from 0 to 1, or a latency in seconds.
 	Candidate *float64 `json:"candidate,omitempty"`
 
-	// Estimate The most likely change, a fraction.
+	// Estimate The most likely change, a fraction; for a drift the distance of the two distributions, from 0 to 1.
 	Estimate *float64 `json:"estimate,omitempty"`
 
 	// Lower The lower always-valid bound of the change, a fraction.
@@ -782,6 +782,9 @@ type Gate struct {
 	// NeedSamples How many more the smaller arm needs at this stage before it may advance, in requests or units.
 	NeedSamples int64 `json:"needSamples,omitempty,omitzero"`
 
+	// Readings What was read of the output of the model that the gate is on, over the stages at which it is active.
+	Readings *Readings `json:"readings,omitempty"`
+
 	// Reason Why, as a stable name such as HarmProven.
 	Reason string `json:"reason"`
 
@@ -833,6 +836,9 @@ type Judged struct {
 
 	// Here Counts of exposures and of bad events among them.
 	Here Counts `json:"here"`
+
+	// Kind What a gate compares: events among exposures, a latency quantile, the mean of numbers, a resource of the servers window by window, or a distribution.
+	Kind GateKind `json:"kind,omitempty,omitzero"`
 
 	// LogFail Natural logarithm of the e-value against the candidate, kept within ±1e6.
 	LogFail float64 `json:"logFail"`
@@ -1073,6 +1079,24 @@ type ReadinessCheck struct {
 
 	// Ready Whether it is ready.
 	Ready bool `json:"ready"`
+}
+
+// Readings What was read of the output of the model that the gate is on, over the stages at which it is active.
+type Readings struct {
+	// BaselineMissing Answers of the baseline without the output, and values of it that were neither a number nor a text.
+	BaselineMissing int64 `json:"baselineMissing"`
+
+	// BaselineValues Values that were found in answers of the baseline.
+	BaselineValues int64 `json:"baselineValues"`
+
+	// CandidateMissing Answers of the candidate without the output, and values of it that were neither a number nor a text.
+	CandidateMissing int64 `json:"candidateMissing"`
+
+	// CandidateValues Values that were found in answers of the candidate.
+	CandidateValues int64 `json:"candidateValues"`
+
+	// Lost Values for which there was no room while the scale was being learned.
+	Lost int64 `json:"lost"`
 }
 
 // Refusal An outcome that was refused.

@@ -18,6 +18,8 @@ type (
 	Bound = api.Bound
 	// Counts are exposures and bad events among them.
 	Counts = api.Counts
+	// Readings is what was read of an output of the model.
+	Readings = api.Readings
 	// Traffic is what the data plane says of itself.
 	Traffic = api.Traffic
 	// Health is what the probes of a version last said.

@@ -3,9 +3,11 @@ package command
 import (
 	"time"
 
+	"github.com/belay-rollouts/belay/internal/core/evidence"
 	"github.com/belay-rollouts/belay/internal/core/gate"
 	"github.com/belay-rollouts/belay/internal/core/query"
 	"github.com/belay-rollouts/belay/internal/core/spec"
+	"github.com/belay-rollouts/belay/internal/core/split"
 	"github.com/belay-rollouts/belay/internal/core/stats"
 	"github.com/belay-rollouts/belay/internal/ledger"
 	"github.com/belay-rollouts/belay/internal/store"
@@ -88,6 +90,8 @@ type GateStatus struct {
 	From uint32 `json:"from,omitempty"`
 	// NeedSamples is how many more the smaller arm needs at this stage.
 	NeedSamples uint64 `json:"needSamples,omitempty"`
+	// Readings are by arm; nil for a gate that is on no output of the model.
+	Readings *[split.Arms]evidence.OutputCount `json:"readings,omitempty"`
 }
 
 // Exposure is what the candidate has served.

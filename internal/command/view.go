@@ -127,6 +127,7 @@ func (s *Service) status(live *controller.Live, bounds bool) Status {
 	for i := range live.Findings.Judgements {
 		j := &live.Findings.Judgements[i]
 		out.Gates[i] = gateStatus(plan, state, &plan.Gates[i], j)
+		out.Gates[i].Readings = plan.Gates[i].Readings(gate.View{Layout: &plan.Layout, Evidence: ev, Stages: state.Stages()})
 		if bounds && j.Verdict != gate.Off {
 			b := rollout.Bound(plan, *state, ev, j)
 			out.Gates[i].Bound = &b

@@ -74,14 +74,24 @@ func (f Frame) judged(gates []client.Judged) []string {
 		g := &gates[i]
 		rows = append(rows, []string{
 			"  " + g.Gate, strings.ToUpper(string(g.Verdict)), eValue(g.LogFail), eValue(g.LogFailAt), eValue(g.LogPass), eValue(g.LogPassAt),
-			of(g.Total.CandidateEvents, g.Total.CandidateExposures), of(g.Total.BaselineEvents, g.Total.BaselineExposures), g.Margin,
+			of(g.Kind, g.Total.CandidateEvents, g.Total.CandidateExposures), of(g.Kind, g.Total.BaselineEvents, g.Total.BaselineExposures), g.Margin,
 		})
 	}
 	out := Columns(rows)
 	return append(out, f.Paint.quiet("  AGAINST and FOR are e-values; CANDIDATE and BASELINE are bad events of exposures, over all stages"))
 }
 
-func of(k, n float64) string { return Count(k) + " of " + Count(n) }
+// of is what a gate was judged by: events of exposures, or so many numbers.
+func of(kind client.GateKind, k, n float64) string {
+	switch kind {
+	case client.KindMean, client.KindDrift:
+		return Things(n, "value")
+	case client.KindGauge:
+		return Things(n, "window")
+	default:
+		return Count(k) + " of " + Count(n)
+	}
+}
 
 // inputs names what the decision was made from.
 func (f Frame) inputs(d *client.Decision) []string {

@@ -64,7 +64,9 @@ func level(g *client.Gate, of func(*client.Bound) *float64) string {
 	switch x := *of(g.Bound); g.Kind {
 	case client.KindQuantile:
 		return latency(x)
-	case client.KindMean, client.KindGauge, client.KindDrift:
+	case client.KindMean:
+		return number(x)
+	case client.KindGauge, client.KindDrift:
 		return amount(x)
 	default:
 		return rate(x)
@@ -80,21 +82,35 @@ func change(g *client.Gate) string {
 	if b == nil || b.Estimate == nil || g.Verdict == client.NoData || g.Verdict == client.Off {
 		return "-"
 	}
-	unit := "pp"
-	if b.Relative {
+	unit, write := "pp", signed
+	switch {
+	case g.Kind == client.KindDrift:
+		unit, write = "", distance
+	case b.Relative:
 		unit = "%"
 	}
 	if b.Lower == nil && b.Upper == nil {
-		return signed(*b.Estimate) + unit
+		return write(*b.Estimate) + unit
 	}
-	return fmt.Sprintf("%s%s [%s,%s]", signed(*b.Estimate), unit, side(b.Lower), side(b.Upper))
+	return fmt.Sprintf("%s%s [%s,%s]", write(*b.Estimate), unit, side(b.Lower, write), side(b.Upper, write))
 }
 
-func side(x *float64) string {
+func side(x *float64, write func(float64) string) string {
 	if x == nil {
 		return "?"
 	}
-	return signed(*x)
+	return write(*x)
+}
+
+// distance writes how far apart two distributions are, from 0 to 1.
+func distance(x float64) string { return trimmed(x, 3) }
+
+// number writes a number that has no unit, to three digits: 0.0132, 12.3, 48,112.
+func number(x float64) string {
+	if size := math.Abs(x); size >= 1000 && size < 1e15 {
+		return Count(x)
+	}
+	return fmt.Sprintf("%.3g", x)
 }
 
 // verdict is the word.
@@ -125,6 +141,7 @@ func notes(g *client.Gate) []string {
 	if g.Verdict == client.Off && g.FromPercent > 0 {
 		out = append(out, "from "+Percent(g.FromPercent))
 	}
+	out = append(out, read(g)...)
 	if g.NeedSamples > 0 && (g.Verdict == client.Undecided || g.Verdict == client.NoData) {
 		out = append(out, Count(g.NeedSamples)+" samples to go")
 	}
@@ -144,11 +161,36 @@ func notes(g *client.Gate) []string {
 	return out
 }
 
+// read says what of an output could not be read, and that its scale is being
+// learned.
+func read(g *client.Gate) []string {
+	r := g.Readings
+	if r == nil {
+		return nil
+	}
+	var out []string
+	if g.Verdict == client.NoData && g.Total.BaselineExposures == 0 && r.BaselineValues > 0 {
+		out = append(out, fmt.Sprintf("the baseline is being learned (%s values)", Count(r.BaselineValues)))
+	}
+	for _, arm := range []struct {
+		name            string
+		values, missing int64
+	}{{"candidate", r.CandidateValues, r.CandidateMissing}, {"baseline", r.BaselineValues, r.BaselineMissing}} {
+		if arm.missing > 0 {
+			out = append(out, rate(float64(arm.missing)/float64(arm.missing+arm.values))+" not found at the "+arm.name)
+		}
+	}
+	if r.Lost > 0 {
+		out = append(out, Count(r.Lost)+" values lost")
+	}
+	return out
+}
+
 // worse reports whether some harm is proven, although it is tolerated.
 func worse(g *client.Gate) bool {
 	b := g.Bound
 	switch {
-	case b == nil:
+	case b == nil, g.Kind == client.KindDrift:
 		return false
 	case g.Worse == "down":
 		return b.Upper != nil && *b.Upper < 0

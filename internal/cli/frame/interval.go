@@ -24,6 +24,11 @@ func interval(g *client.Gate, p Painter) string {
 	if g.Verdict == client.NoData || g.Verdict == client.Off {
 		return ""
 	}
+	if g.Kind == client.KindDrift {
+		plot := newDistancePlot(*g.MarginValue)
+		plot.draw(b)
+		return "0 " + plot.paint(g.Verdict, p) + " " + distance(2**g.MarginValue)
+	}
 	plot := newPlot(*g.MarginValue, g.Worse == "down")
 	plot.draw(b)
 	unit := "pp"
@@ -37,6 +42,7 @@ func interval(g *client.Gate, p Painter) string {
 // plot is a line of cells around zero.
 type plot struct {
 	cells  []byte
+	zero   int // the cell of no change
 	margin int // the margin's cell
 	down   bool
 	scale  float64 // columns per unit of change
@@ -44,7 +50,16 @@ type plot struct {
 }
 
 func newPlot(margin float64, down bool) *plot {
-	pl := &plot{cells: make([]byte, 2*half+1), down: down, scale: half / (2 * math.Abs(margin))}
+	return plotOf(plot{zero: half, down: down, scale: half / (2 * math.Abs(margin))}, margin)
+}
+
+// newDistancePlot is a plot that begins at zero.
+func newDistancePlot(margin float64) *plot {
+	return plotOf(plot{scale: 2 * half / (2 * margin)}, margin)
+}
+
+func plotOf(pl plot, margin float64) *plot {
+	pl.cells = make([]byte, 2*half+1)
 	pl.margin = pl.cell(margin)
 	for i := range pl.cells {
 		pl.cells[i] = '.'
@@ -52,7 +67,7 @@ func newPlot(margin float64, down bool) *plot {
 			pl.cells[i] = 'x'
 		}
 	}
-	return pl
+	return &pl
 }
 
 // harmful reports whether a cell lies beyond the margin.
@@ -65,30 +80,37 @@ func (pl *plot) harmful(i int) bool {
 
 // cell is the cell of a change, kept within the plot.
 func (pl *plot) cell(x float64) int {
-	return int(math.Round(max(-half, min(half, x*pl.scale)))) + half
+	low, high := pl.ends()
+	return int(math.Round(max(low, min(high, x*pl.scale)))) + pl.zero
+}
+
+// ends are where the plot begins and ends, in columns from zero.
+func (pl *plot) ends() (low, high float64) {
+	return -float64(pl.zero), float64(2*half - pl.zero)
 }
 
 func (pl *plot) draw(b *client.Bound) {
 	low, high := 0, len(pl.cells)-1
 	lowMark, highMark := byte('<'), byte('>')
-	if b.Lower != nil && *b.Lower*pl.scale >= -half {
+	first, last := pl.ends()
+	if b.Lower != nil && *b.Lower*pl.scale >= first {
 		low, lowMark = pl.cell(*b.Lower), '['
 	}
-	if b.Upper != nil && *b.Upper*pl.scale <= half {
+	if b.Upper != nil && *b.Upper*pl.scale <= last {
 		high, highMark = pl.cell(*b.Upper), ']'
 	}
 	// An interval that lies wholly beyond an edge shows as its mark there.
-	if b.Lower != nil && *b.Lower*pl.scale > half {
+	if b.Lower != nil && *b.Lower*pl.scale > last {
 		low, lowMark = len(pl.cells)-1, '>'
 	}
-	if b.Upper != nil && *b.Upper*pl.scale < -half {
+	if b.Upper != nil && *b.Upper*pl.scale < first {
 		high, highMark = 0, '<'
 	}
 	pl.known = [2]int{low, high}
 	for i := low; i <= high; i++ {
 		pl.cells[i] = '='
 	}
-	pl.cells[half], pl.cells[pl.margin] = '0', '!'
+	pl.cells[pl.zero], pl.cells[pl.margin] = '0', '!'
 	pl.cells[low], pl.cells[high] = lowMark, highMark
 	if at := pl.cell(*b.Estimate); at > low && at < high {
 		pl.cells[at] = '+'

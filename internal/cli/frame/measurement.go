@@ -19,7 +19,7 @@ type Measurement struct {
 func Measure(before *Measurement, r *client.Rollout, now time.Time) Measurement {
 	m := Measurement{at: now}
 	for _, g := range r.Gates {
-		if !strings.HasPrefix(g.Gate, "outcome:") {
+		if !strings.HasPrefix(g.Gate, "outcome:") && !strings.HasPrefix(g.Gate, "output:") { // Those count reports and values.
 			m.requests = max(m.requests, g.Total.CandidateExposures+g.Total.BaselineExposures)
 		}
 	}

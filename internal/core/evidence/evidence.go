@@ -342,7 +342,7 @@ func (s *Side) merge(b *Side) {
 		s.Values[i].merge(&b.Values[i])
 	}
 	for i := range b.Outputs {
-		s.Outputs[i].merge(b.Outputs[i])
+		s.Outputs[i].Add(b.Outputs[i])
 	}
 }
 

@@ -76,7 +76,8 @@ type OutputCount struct {
 	Lost    uint64 `json:"lost,omitempty"`
 }
 
-func (c *OutputCount) merge(o OutputCount) {
+// Add adds what was counted elsewhere.
+func (c *OutputCount) Add(o OutputCount) {
 	c.Answers += o.Answers
 	c.Values += o.Values
 	c.Missing += o.Missing

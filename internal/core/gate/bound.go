@@ -14,6 +14,8 @@ import (
 type Bound struct {
 	Relative bool    `json:"relative"`
 	Estimate float64 `json:"estimate"`
+	// The distance of a drift is plain, from 0 to 1.
+	//
 	// Lower and Upper enclose the change: the side towards harm is beyond its
 	// bound with an e-value below the fail threshold, the other below the pass
 	// threshold. They are infinite when the evidence does not bound that side.
@@ -239,7 +241,7 @@ func (g *Gate) Levels(v View, j *Judgement) Bound {
 		b.Estimate = b.Candidate/b.Baseline - 1
 		return b
 	case Drift:
-		return Bound{Estimate: math.NaN(), Baseline: math.NaN(), Candidate: math.NaN()}
+		return driftLevels(j)
 	case Mean:
 		b.Baseline, b.Candidate = j.Sample.means(all).Levels()
 	case Gauge:

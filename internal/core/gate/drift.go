@@ -131,9 +131,20 @@ func (g *Gate) weighDrift(j *Judgement, at Place, prev *Judgement) {
 	}
 }
 
-// driftBound is the distance at the current stage with its bounds.
+// driftBound is the distance at the current stage with its bounds. A distance is
+// neither arm's, so no arm has a level.
 func (g *Gate) driftBound(j *Judgement, at Place) Bound {
 	lower, estimate, _ := j.Sample.drift(at.Stage).bounds(at.Alpha * g.Share / float64(at.Stages-g.From))
 	_, _, upper := j.Sample.drift(at.Stage).bounds(at.Alpha)
-	return Bound{Estimate: estimate, Lower: lower, Upper: upper, Baseline: math.NaN(), Candidate: estimate}
+	return Bound{Estimate: estimate, Lower: lower, Upper: upper, Baseline: math.NaN(), Candidate: math.NaN()}
+}
+
+// driftLevels is the distance at the latest stage that has any values.
+func driftLevels(j *Judgement) Bound {
+	b := Bound{Estimate: math.NaN(), Baseline: math.NaN(), Candidate: math.NaN()}
+	for i := len(j.Sample.Strata) - 1; i >= 0 && math.IsNaN(b.Estimate); i-- {
+		d := j.Sample.drift(j.Sample.Strata[i].Stage)
+		b.Estimate = stats.KS(d.T, d.C)
+	}
+	return b
 }

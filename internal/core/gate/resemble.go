@@ -91,19 +91,34 @@ func pooled(values []*evidence.Value) (total, grouped []float64) {
 	return total, grouped
 }
 
+// Readings are what was read of the gate's output, by arm, over all strata at which
+// it is active; nil for a gate that is on no output.
+func (g *Gate) Readings(v View) *[split.Arms]evidence.OutputCount {
+	at := g.Output - 1
+	if at < 0 {
+		return nil
+	}
+	var out [split.Arms]evidence.OutputCount
+	v.active(g, func(_ int, s *evidence.Stratum) {
+		for arm := range out {
+			if side := &s.Sides[arm]; at < len(side.Outputs) {
+				out[arm].Add(side.Outputs[at])
+			}
+		}
+	})
+	return &out
+}
+
 // grouped reports whether observations come in groups, so that only the variance
 // between hash buckets tells how much they say.
 func (g *Gate) grouped(v View) bool {
 	if v.Layout.Clustered || g.Output == 0 {
 		return v.Layout.Clustered
 	}
-	several := false
-	v.active(g, func(_ int, s *evidence.Stratum) {
-		for arm := range s.Sides {
-			if at := g.Output - 1; at < len(s.Sides[arm].Outputs) {
-				several = several || s.Sides[arm].Outputs[at].Values > s.Sides[arm].Outputs[at].Answers
-			}
+	for _, count := range g.Readings(v) {
+		if count.Values > count.Answers {
+			return true
 		}
-	})
-	return several
+	}
+	return false
 }

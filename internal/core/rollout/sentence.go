@@ -46,13 +46,23 @@ func compared(g *gate.Gate, j *gate.Judgement, b gate.Bound) string {
 	case gate.Gauge:
 		return fmt.Sprintf("%s against %s on average of %s windows", amount(b.Candidate), amount(b.Baseline), count(j.Total.NT))
 	case gate.Mean:
-		return fmt.Sprintf("%s (%s reports) against %s (%s)", amount(b.Candidate), count(j.Total.NT), amount(b.Baseline), count(j.Total.NC))
-	case gate.Rate, gate.Drift:
+		return fmt.Sprintf("%s (%s %s) against %s (%s)", figure(b.Candidate), count(j.Total.NT), observations(g), figure(b.Baseline), count(j.Total.NC))
+	case gate.Drift:
+		return fmt.Sprintf("%s apart (%s values against %s)", figure(b.Estimate), count(j.Here.NT), count(j.Here.NC))
+	case gate.Rate:
 	}
 	if c := j.Here; c.NT > 0 && c.NC > 0 && 2*c.NT >= j.Total.NT || c == j.Total {
 		return counted(g, c.KT, c.NT) + " against " + counted(g, c.KC, c.NC)
 	}
 	return fmt.Sprintf("%s in all stages against %s at the same weights", counted(g, j.Total.KT, j.Total.NT), plain(b.Baseline))
+}
+
+// observations are what a mean is over.
+func observations(g *gate.Gate) string {
+	if g.Outcome {
+		return "reports"
+	}
+	return "values"
 }
 
 // counted writes the events of the metric itself: "7.9% (38 of 481)".
@@ -71,11 +81,14 @@ func (d *deciding) proven(g *gate.Gate, j *gate.Judgement, b gate.Bound) string 
 	if j.Verdict != gate.Fail {
 		return fmt.Sprintf("its evidence and that of the other gates together reach 1/alpha at margin %s (alpha %s)", g.MarginText(), plain(d.Plan.Alpha))
 	}
-	return fmt.Sprintf("at least %s, margin %s (anytime-valid at this gate's share of alpha %s)", changeText(b, b.AtLeast(g)), g.MarginText(), plain(d.Plan.Alpha))
+	return fmt.Sprintf("at least %s, margin %s (anytime-valid at this gate's share of alpha %s)", changeText(g, b, b.AtLeast(g)), g.MarginText(), plain(d.Plan.Alpha))
 }
 
-func changeText(b gate.Bound, x float64) string {
-	if b.Relative {
+func changeText(g *gate.Gate, b gate.Bound, x float64) string {
+	switch {
+	case g.Kind == gate.Drift:
+		return figure(x)
+	case b.Relative:
 		return gate.Percent(x)
 	}
 	return gate.Points(x)

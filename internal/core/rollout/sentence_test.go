@@ -30,6 +30,9 @@ spec:
     - {metric: latency_p99, maxIncrease: 10%, max: 20ms}
     - {metric: latency_p50, maxIncrease: 10%, role: info}
     - {metric: "outcome:correct", maxDecrease: 4pp, from: 50%, min: 50%}
+    - {metric: output:score, max: 0.2}
+    - {metric: output:score, kind: mean, maxIncrease: 20%}
+    - {metric: output:score, class: 1, maxIncrease: 30%}
 `
 
 // drawEvidence draws what the strata of a state have seen.
@@ -41,14 +44,21 @@ func drawEvidence(t *rapid.T, p *Plan, s *State) *evidence.Evidence {
 			n := rapid.SampledFrom([]int{0, 1, 25, 400, 3000}).Draw(t, "n")
 			errors, rejects, wrong := rapid.IntRange(0, n).Draw(t, "errors"), rapid.IntRange(0, n).Draw(t, "rejects"), rapid.IntRange(0, n).Draw(t, "wrong")
 			latency := time.Duration(rapid.IntRange(1, 50).Draw(t, "latency")) * time.Millisecond
+			shift := float64(rapid.IntRange(0, 3).Draw(t, "shift"))
 			for j := range n {
 				o := evidence.Observation{Arm: arm, Bucket: uint8(j), Error: j < errors, ClientError: j < rejects, Latency: latency + time.Duration(j)*time.Microsecond}
+				score := shift + float64(j%7)
+				o.Outputs = []evidence.Reading{{Kind: evidence.Number, Value: score}}
+				if score == 1 {
+					o.Outputs[0].Classes = 1
+				}
 				stratum.Observe(&p.Layout, o)
 				stratum.ObserveOutcome(2, arm, o.Bucket, j >= wrong)
 				stratum.Freeze(&p.Layout)
 			}
 		}
 	}
+	ev.Learn(&p.Layout)
 	return ev
 }
 

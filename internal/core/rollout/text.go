@@ -71,6 +71,14 @@ func seconds(s float64) string {
 	return fmt.Sprintf("%.3gs", s)
 }
 
+// figure writes a number that has no unit, to three digits: 0.0132, 12.3, 48,112.
+func figure(x float64) string {
+	if size := math.Abs(x); size >= 1000 && size < 1e15 {
+		return count(x)
+	}
+	return fmt.Sprintf("%.3g", x)
+}
+
 // prefixes are those of the SI, by powers of a thousand from the millionth on.
 var prefixes = []string{"µ", "m", "", "k", "M", "G", "T", "P", "E"}
 

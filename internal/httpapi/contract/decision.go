@@ -40,6 +40,7 @@ func judgedOf(j *gate.Judgement, p *rollout.Plan) api.Judged {
 		out.PerStage = append(out.PerStage, logOf(x))
 	}
 	if g := gateNamed(p, j.Gate); g != nil {
+		out.Kind = api.GateKind(g.Kind)
 		out.Margin, out.LogFailAt = g.MarginText(), logOf(g.FailAt(p.Alpha))
 	}
 	return out

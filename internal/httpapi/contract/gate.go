@@ -3,8 +3,10 @@ package contract
 import (
 	"github.com/belay-rollouts/belay/api"
 	"github.com/belay-rollouts/belay/internal/command"
+	"github.com/belay-rollouts/belay/internal/core/evidence"
 	"github.com/belay-rollouts/belay/internal/core/gate"
 	"github.com/belay-rollouts/belay/internal/core/rollout"
+	"github.com/belay-rollouts/belay/internal/core/split"
 	"github.com/belay-rollouts/belay/internal/core/stats"
 )
 
@@ -43,10 +45,21 @@ func gateOf(plan *rollout.Plan, s *command.GateStatus) api.Gate {
 		Holds: s.Holds, Info: s.Info, GuardOnly: s.GuardOnly,
 		FromPercent: percent(s.From), NeedSamples: count(s.NeedSamples),
 	}
+	if r := s.Readings; r != nil {
+		out.Readings = readingsOf(&r[split.Candidate], &r[split.Baseline])
+	}
 	if g := gateNamed(plan, s.Gate); g != nil {
 		describeGate(&out, g)
 	}
 	return out
+}
+
+func readingsOf(candidate, baseline *evidence.OutputCount) *api.Readings {
+	return &api.Readings{
+		CandidateValues: count(candidate.Values), CandidateMissing: count(candidate.Missing),
+		BaselineValues: count(baseline.Values), BaselineMissing: count(baseline.Missing),
+		Lost: count(candidate.Lost + baseline.Lost),
+	}
 }
 
 // gateNamed finds a gate in a plan, or nil.
