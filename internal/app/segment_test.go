@@ -72,7 +72,7 @@ func TestAHarmToOneCountryRollsBack(t *testing.T) {
 			last = status()
 		}
 	}
-	waitFor(t, "the rollback", func() bool { last = status(); return last.Phase == client.RolledBack && last.Last != nil })
+	waitFor(t, "the rollback", func() bool { last = status(); return last.Last != nil && last.Last.Kind == client.DecisionRollback })
 	if want := "error_rate in X-Country=MT 100%"; !strings.Contains(last.Last.Sentence, want) {
 		t.Errorf("the sentence does not say %q: %s", want, last.Last.Sentence)
 	}

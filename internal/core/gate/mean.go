@@ -43,13 +43,41 @@ func (g *Gate) meanArm(side *evidence.Side, grouped bool) stats.MeanArm {
 		}
 		return stats.MeanArm{N: m.N, Mean: m.Mean, Var: m.Variance(), NonZero: nonZero}
 	}
-	n := v.Sums.N
+	n := g.groups(side)
+	return stats.RatioArm(v.Sums.Y[:], n[:], nonZero)
+}
+
+// groups are the observations of each hash bucket.
+func (g *Gate) groups(side *evidence.Side) [split.Buckets]float64 {
+	n := side.Values[g.Series].Sums.N
 	if exposed := side.Rates[g.Exposures].Buckets; g.PerExposure && exposed != nil {
 		for i := range n {
 			n[i] = float64(exposed.N[i])
 		}
 	}
-	return stats.RatioArm(v.Sums.Y[:], n[:], nonZero)
+	return n
+}
+
+// disperseMean sets the dispersions of a mean: by how much its variance grows
+// because units are seen in several strata. That between the units of a stratum
+// is in the variances of the arms already.
+func (g *Gate) disperseMean(v View, s *Sample) {
+	var all []stats.RatioBuckets
+	v.active(g, func(_ int, stratum *evidence.Stratum) {
+		t, c := &stratum.Sides[split.Candidate], &stratum.Sides[split.Baseline]
+		if t.Values[g.Series].Sums == nil || c.Values[g.Series].Sums == nil {
+			all = append(all, stats.RatioBuckets{})
+			return
+		}
+		ofT, ofC := g.groups(t), g.groups(c)
+		all = append(all, stats.RatioBuckets{
+			TY: t.Values[g.Series].Sums.Y[:], TN: ofT[:], CY: c.Values[g.Series].Sums.Y[:], CN: ofC[:],
+		})
+	})
+	s.Dispersion = Dispersion{Phi: rounded(stats.RatioPhi(all, g.margin())), CeilingPhi: 1}
+	s.eachStage(func(stage, first, last int) Dispersion {
+		return Dispersion{Stage: stage, Phi: rounded(stats.RatioPhi(all[first:last], g.margin())), CeilingPhi: 1}
+	})
 }
 
 // amongAll are the moments of a sum that is reported for some of n exposures and
@@ -61,7 +89,7 @@ func amongAll(m stats.Moments, n float64) stats.Moments {
 
 // means returns the moments of one stage, or of all.
 func (s *Sample) means(stage int) stats.Means {
-	var out stats.Means
+	out := stats.Means{Phi: s.at(stage).Phi}
 	for _, slice := range s.Strata {
 		if (stage < 0 || slice.Stage == stage) && slice.Means != nil {
 			out.Strata = append(out.Strata, *slice.Means)

@@ -132,7 +132,11 @@ func (g *Gate) Reduce(v View) Sample {
 		g.disperse(v, &sample, grouped)
 	case Drift:
 		g.disperseDrift(v, &sample)
-	case Mean, Gauge: // Their variance is that between buckets, or between windows.
+	case Mean:
+		if v.Layout.Clustered {
+			g.disperseMean(v, &sample)
+		}
+	case Gauge: // Its variance is that between windows.
 	}
 	return sample
 }

@@ -12,9 +12,15 @@ import (
 // are nil where it was not counted by unit.
 type spread struct {
 	candidate, baseline *evidence.Tally
-	scores              *[split.Buckets]float64 // nil where an arm is empty
-	apart               float64                 // sum of the squared scores
-	variance            float64                 // of their sum, if the events were independent
+	scores              *scores // nil where an arm is empty
+}
+
+// scores are what the buckets of both arms have in a stratum's score.
+type scores struct {
+	candidate, baseline [split.Buckets]float64
+	apart               float64 // sum of the squared scores of both together
+	of                  contrast
+	counts              stats.Stratum
 }
 
 // young reports whether the dispersion of a quantile does not rest on enough
@@ -31,19 +37,17 @@ func (s *spread) score(g *Gate) {
 	t, c := s.candidate, s.baseline
 	counts := stats.Stratum{NT: float64(t.N), KT: events(t, g.Complement), NC: float64(c.N), KC: events(c, g.Complement)}
 	of := g.contrast(counts)
-	s.variance = of.variance
-	s.scores = new([split.Buckets]float64)
+	s.scores = &scores{of: of, counts: counts}
 	sign := 1.0
 	if g.Complement {
 		sign = -1 // What did not happen deviates as much the other way.
 	}
 	pT, pC := float64(t.K)/counts.NT, float64(c.K)/counts.NC
-	for j := range s.scores {
-		ofT := float64(t.Buckets.K[j]) - pT*float64(t.Buckets.N[j])
-		ofC := float64(c.Buckets.K[j]) - pC*float64(c.Buckets.N[j])
-		u := sign * (of.candidate*ofT + of.baseline*ofC)
-		s.scores[j] = u
-		s.apart += u * u
+	for j := range s.scores.candidate {
+		ofT := sign * of.candidate * (float64(t.Buckets.K[j]) - pT*float64(t.Buckets.N[j]))
+		ofC := sign * of.baseline * (float64(c.Buckets.K[j]) - pC*float64(c.Buckets.N[j]))
+		s.scores.candidate[j], s.scores.baseline[j] = ofT, ofC
+		s.scores.apart += (ofT + ofC) * (ofT + ofC)
 	}
 }
 
@@ -52,41 +56,50 @@ func (s *spread) score(g *Gate) {
 // rate in stratum s, k - p n,
 //
 //	u_js = candidate_s r_Tsj + baseline_s r_Csj
-//	phi  = J/(J-1) max( sum_j (sum_s u_js)^2, sum_j sum_s u_js^2 ) / sum_s variance_s.
+//	phi  = J/(J-1) ( max( sum_j (sum_s u_js)^2, sum_j sum_s u_js^2 ) + lift ) / sum_s variance_s.
 //
 // Scores are added over the strata before they are squared, because a unit that
 // is seen in several of them is one unit. It may be on the baseline's side
 // before the weight grows and on the candidate's after, and then its scores
 // cancel. Of many units as many do the contrary, but where two or three have all
 // the events there would seem to be no dispersion at all; so it is never taken
-// for less than if the strata had nothing in common.
+// for less than if the strata had nothing in common. The lift lets the smaller arm
+// count for as dispersed as the larger one: of its few units those who fail often
+// may all be missing by chance (stats.Lift).
 func sandwich(some []spread) float64 {
-	var joint [split.Buckets]float64
-	apart, variance := 0.0, 0.0
+	var candidate, baseline [split.Buckets]float64
+	var t, c stats.ArmSpread
+	apart := 0.0
 	for i := range some {
-		s := &some[i]
-		if s.scores == nil {
+		s := some[i].scores
+		if s == nil {
 			continue
 		}
 		apart += s.apart
-		variance += s.variance
-		for j, u := range s.scores {
-			joint[j] += u
+		t.N, t.Variance = t.N+s.counts.NT, t.Variance+s.of.candidateVariance
+		c.N, c.Variance = c.N+s.counts.NC, c.Variance+s.of.baselineVariance
+		for j := range s.candidate {
+			candidate[j] += s.candidate[j]
+			baseline[j] += s.baseline[j]
 		}
 	}
+	variance := t.Variance + c.Variance
 	if variance == 0 {
 		return 1
 	}
 	together := 0.0
-	for _, u := range joint {
+	for j := range candidate {
+		u := candidate[j] + baseline[j]
 		together += u * u
+		t.Squares += candidate[j] * candidate[j]
+		c.Squares += baseline[j] * baseline[j]
 	}
-	return split.Buckets / (split.Buckets - 1.0) * max(together, apart) / variance
+	return split.Buckets / (split.Buckets - 1.0) * (max(together, apart) + stats.Lift(t, c)) / variance
 }
 
 // contrast is how the residuals of the two arms of a stratum enter its score, and
-// the variance of that if the events were independent.
-type contrast struct{ candidate, baseline, variance float64 }
+// the variances of both parts if the events were independent.
+type contrast struct{ candidate, baseline, candidateVariance, baselineVariance float64 }
 
 // contrast is that of the test that the gate makes.
 func (g *Gate) contrast(s stats.Stratum) contrast {
@@ -108,14 +121,21 @@ func (g *Gate) contrast(s stats.Stratum) contrast {
 // made, both are the same in expectation.
 func (g *Gate) ratioScore(s stats.Stratum) contrast {
 	theta := 1 / (1 + math.Exp(-g.margin())*s.NC/s.NT)
-	return contrast{candidate: 1 - theta, baseline: -theta, variance: (1-theta)*(1-theta)*s.KT + theta*theta*s.KC}
+	return contrast{
+		candidate: 1 - theta, baseline: -theta,
+		candidateVariance: (1 - theta) * (1 - theta) * s.KT, baselineVariance: theta * theta * s.KC,
+	}
 }
 
 // differenceScore is the efficient score of b in p_T = b + m p_C, with p_C
 // profiled out: (p_T - m p_C - b)/v at the rates observed, v = V_T + m^2 V_C.
 func differenceScore(s stats.Stratum, m float64) contrast {
-	information := 1 / (binomialVariance(s.KT, s.NT) + m*m*binomialVariance(s.KC, s.NC))
-	return contrast{candidate: information / s.NT, baseline: -m * information / s.NC, variance: information}
+	ofT, ofC := binomialVariance(s.KT, s.NT), m*m*binomialVariance(s.KC, s.NC)
+	information := 1 / (ofT + ofC)
+	return contrast{
+		candidate: information / s.NT, baseline: -m * information / s.NC,
+		candidateVariance: ofT * information * information, baselineVariance: ofC * information * information,
+	}
 }
 
 // binomialVariance is that of k/n, with half an event and half a non-event
