@@ -58,8 +58,7 @@ func newForecast(p *rollout.Plan, t Traffic, paths int) (*forecast, error) {
 	if len(f.measures) == 0 {
 		return nil, errNoGates
 	}
-	draws := drawsPerLook * (len(p.Stages)*looksPerStage + 2*looksBeyond)
-	f.noise = newNoise(paths, draws)
+	f.noise = newNoise(paths, drawsPerLook*mostLooks(len(p.Stages)))
 	f.powers = newPowers(p.Alpha)
 	f.layOut()
 	return f, nil

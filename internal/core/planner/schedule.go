@@ -35,13 +35,19 @@ func (t timeline) end() float64 {
 type span struct{ from, to float64 }
 
 // Looks lie closer at the beginning of a stage: a large harm shows in minutes, a
-// small one in hours.
+// small one in hours. Each comes at most so many times later than the one before.
 const (
-	looksPerStage = 18
-	looksBeyond   = 12
-	// firstUnits is how many units of the candidate there are at the first look.
-	firstUnits = 3
+	looksApart   = 1.5
+	looksAtLeast = 16
+	looksAtMost  = 40
+	looksLater   = 18 // in a stage after the first, whose beginning adds little
+	looksBeyond  = 12 // of what a stage takes longer
+	laterPart    = 0.02
+	firstUnits   = 3 // of the candidate, at the first look of all
 )
+
+// mostLooks are the looks of the longest course of a plan.
+func mostLooks(stages int) int { return looksAtMost + looksLater*stages + 2*looksBeyond }
 
 // looks are the moments at which a gate is looked at in a span of a period of a
 // timeline, the end included.
@@ -49,17 +55,27 @@ func (m *measure) looks(t timeline, p period, s span) []look {
 	if s.to <= s.from {
 		return nil
 	}
-	n, from := looksBeyond, s.from
-	if s.from == 0 {
-		n, from = looksPerStage, min(m.firstLook(p.stage), 0.5*s.to)
+	if s.from > 0 {
+		return m.between(t, p, s, looksBeyond)
 	}
+	first := m.firstLook(p.stage)
+	n := looksLater
+	if p.stage > m.gate.From {
+		first = max(first, laterPart*s.to)
+	} else {
+		n = int(math.Log(s.to/first)/math.Log(looksApart)) + 2
+		n = min(max(n, looksAtLeast), looksAtMost)
+	}
+	first = min(first, 0.5*s.to)
+	return append([]look{m.look(t, p, first)}, m.between(t, p, span{first, s.to}, n-1)...)
+}
+
+// between are so many moments of a span, each as many times later than the one
+// before, the first moment left out.
+func (m *measure) between(t timeline, p period, s span, n int) []look {
 	out := make([]look, n)
 	for i := range out {
-		part := float64(i+1) / float64(n)
-		if s.from == 0 {
-			part = float64(i) / float64(n-1)
-		}
-		out[i] = m.look(t, p, from*math.Pow(s.to/from, part))
+		out[i] = m.look(t, p, s.from*math.Pow(s.to/s.from, float64(i+1)/float64(n)))
 	}
 	return out
 }
