@@ -100,7 +100,7 @@ func (f *file) found(what fault, line int) {
 
 // list is what was found, the most frequent first.
 func (f *file) list() []Fault {
-	out := make([]Fault, 0, len(f.faults))
+	var out []Fault
 	for _, found := range f.faults {
 		out = append(out, *found)
 	}
