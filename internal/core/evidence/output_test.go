@@ -1,6 +1,7 @@
 package evidence
 
 import (
+	"encoding/json"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -243,5 +244,38 @@ func TestATextHasANumberThatAFloatHolds(t *testing.T) {
 	fraud, legit := TextValue([]byte("fraud")), TextValue([]byte("legit"))
 	if fraud == legit || fraud != float64(uint64(fraud)) || fraud >= 1<<48 || TextValue([]byte("fraud")) != fraud {
 		t.Errorf("fraud is %v, legit is %v", fraud, legit)
+	}
+}
+
+func TestOutputsCanBeReadBack(t *testing.T) {
+	t.Parallel()
+	for name, clustered := range map[string]bool{"requests": false, "users": true} {
+		l := answers(clustered)
+		e := &Evidence{}
+		r := rand.New(rand.NewPCG(3, 4))
+		for i := range 3000 {
+			e.Stratum(&l, i%2).Observe(&l, Observation{Arm: split.Arm(i % 3 % 2), Bucket: uint8(i), Outputs: []Reading{
+				number(0, r.NormFloat64()), number(0, r.NormFloat64()), {Output: 1, Kind: Text, Classes: uint64(i % 2)}, {Output: 2},
+			}})
+		}
+		e.Learn(&l)
+		body, err := json.Marshal(e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var kept Evidence
+		if err := json.Unmarshal(body, &kept); err != nil {
+			t.Fatal(err)
+		}
+		for i, s := range kept.Strata {
+			if !l.Fits(s) {
+				t.Fatalf("%s: stratum %d does not fit", name, i)
+			}
+			back := NewStratum(&l)
+			back.Merge(s)
+			if diff := cmp.Diff(e.Strata[i], back); diff != "" {
+				t.Fatalf("%s: stratum %d (-was +is):\n%.2000s", name, i, diff)
+			}
+		}
 	}
 }

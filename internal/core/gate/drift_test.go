@@ -187,6 +187,62 @@ func TestIndependentValuesHaveHardlyADispersion(t *testing.T) {
 	}
 }
 
+// A model that answers with one of two classes has a distribution as well: its
+// distance is the difference of the shares, whatever number stands for a class.
+func TestADriftOfTwoClassesIsTheDifferenceOfTheirShares(t *testing.T) {
+	t.Parallel()
+	fraud, legit := evidence.TextValue([]byte("fraud")), evidence.TextValue([]byte("legit"))
+	tests := map[string]struct {
+		share   float64 // of fraud at the candidate; the baseline has 10 %
+		other   float64 // what the candidate says instead of legit
+		verdict Verdict
+	}{
+		"the same shares":                     {0.1, legit, Pass},
+		"more of one class":                   {0.5, legit, Fail},
+		"a third class in the place of one":   {0.1, evidence.TextValue([]byte("unsure")), Fail},
+		"a number in the place of a class":    {0.1, 3, Fail},
+		"hardly more than is tolerated is no": {0.21, legit, Undecided},
+	}
+	for name, tt := range tests {
+		w := newAnswering(6, false, 0)
+		for i := range 20_000 {
+			share, other := 0.1, legit
+			if i%2 == 1 {
+				share, other = tt.share, tt.other
+			}
+			v := other
+			if w.r.Float64() < share {
+				v = fraud
+			}
+			w.answer(0, split.Arm(i%2), uint8(w.r.IntN(256)), v)
+		}
+		w.ev.Learn(&w.layout)
+		g := outputDrift()
+		j := g.Judge(g.Reduce(w.view()), at(0, 1), nil)
+		b := g.Bound(w.view(), &j, at(0, 1))
+		if j.Verdict != tt.verdict {
+			t.Errorf("%s: %s at %+v, want %s", name, j.Verdict, b, tt.verdict)
+		}
+		if want := tt.share - 0.1; tt.other == legit && math.Abs(b.Estimate-want) > 0.015 {
+			t.Errorf("%s: a distance of %.3g, want %.3g", name, b.Estimate, want)
+		}
+	}
+}
+
+// A baseline that says the same to everybody is a distribution, too.
+func TestABaselineOfOneClassHidesNothing(t *testing.T) {
+	t.Parallel()
+	w := newAnswering(7, false, 0)
+	for i := range 8000 {
+		w.answer(0, split.Arm(i%2), uint8(w.r.IntN(256)), float64(5+i%2))
+	}
+	w.ev.Learn(&w.layout)
+	g := outputDrift()
+	if j := g.Judge(g.Reduce(w.view()), at(0, 1), nil); j.Verdict != Fail {
+		t.Errorf("all fives against all sixes: %s", j.Verdict)
+	}
+}
+
 // Of answers with several values too few say nothing, however many values that
 // are; of those that come alone a hundred say something.
 func TestTooFewAnswersAreNoDrift(t *testing.T) {
