@@ -57,9 +57,9 @@ var kinds = map[Class][]string{
 	NoChange: {
 		"technical", "business", "bimodal", "heavy-tail", "rare-errors", "below-notice", "daily", "bursts", "sticky", "sticky-days",
 		"heavy-users", "sticky-business", "delayed", "shared-incident", "shared-incident-at-a-step", "shared-outage", "drifting-baseline",
-		"slower-labels", "improvement", "improved-errors",
+		"slower-labels", "improvement", "improved-errors", "scored",
 	},
-	Reported: {"bursts-of-one", "scored"},
+	Reported: {"bursts-of-one"},
 	AtMargin: {
 		"errors-at-the-margin", "latency-at-the-margin", "both-at-the-margin", "errors-at-the-level", "conversion-at-the-margin",
 		"quality-at-the-margin", "sticky-errors-at-the-margin",

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/belay-rollouts/belay/internal/core/evidence"
-	"github.com/belay-rollouts/belay/internal/core/gate"
 	"github.com/belay-rollouts/belay/internal/core/rollout"
 	"github.com/belay-rollouts/belay/internal/core/spec"
 )
@@ -26,7 +24,7 @@ var policies []byte
 const rolloutOf = `apiVersion: belay.dev/v1alpha1
 kind: Model
 metadata: {name: model}
-spec: {protocol: http, unit: "%s", serving: {version: v1, url: "http://v1:80"}, route: {pathPrefix: /model}}
+spec: {protocol: v2, unit: "%s", serving: {version: v1, url: "http://v1:80"}}
 ---
 apiVersion: belay.dev/v1alpha1
 kind: Rollout
@@ -41,11 +39,7 @@ func (c *Case) Plan() (rollout.Plan, error) {
 	if c.Sticky() {
 		unit = "header:X-User"
 	}
-	policy := c.Policy
-	if policy == Scored {
-		policy = Technical
-	}
-	file, _, err := spec.Parse("rollout.yaml", fmt.Appendf(nil, rolloutOf+"%s", unit, policy, policies))
+	file, _, err := spec.Parse("rollout.yaml", fmt.Appendf(nil, rolloutOf+"%s", unit, c.Policy, policies))
 	if err != nil {
 		return rollout.Plan{}, err
 	}
@@ -59,17 +53,5 @@ func (c *Case) Plan() (rollout.Plan, error) {
 	if err != nil {
 		return rollout.Plan{}, err
 	}
-	plan, err := rollout.Compile(resolved, 1, nil)
-	if err == nil && c.Policy == Scored {
-		addDrift(&plan)
-	}
-	return plan, err
-}
-
-// addDrift adds a gate on the distribution of a score, which holds.
-func addDrift(p *rollout.Plan) {
-	p.Gates = append(p.Gates, gate.Gate{
-		Name: "output:score", Kind: gate.Drift, Method: gate.Ratio, Margin: 0.1, Holds: true, Share: 1,
-		Series: p.Layout.AddValues(evidence.Series{Name: "output:score", Bins: 50}),
-	})
+	return rollout.Compile(resolved, 1, nil)
 }

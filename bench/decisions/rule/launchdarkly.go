@@ -7,7 +7,9 @@ package rule
 // nothing to compare with. Which interval is computed, how often, and how the
 // stages are combined is not published: here it is the two-sided interval of
 // Sequential at 95 %, every ten minutes, on the data of the running stage, and
-// all of the baseline is the control.
+// all of the baseline is the control. No metric is judged before the candidate has
+// ten events, or would have ten at the baseline's rate: intervals of this kind mean
+// nothing earlier.
 type LaunchDarkly struct {
 	judged []Metric
 	test   Sequential
@@ -18,7 +20,10 @@ type LaunchDarkly struct {
 	before [Arms][Metrics]float64 // between units, when the stage began
 }
 
-const darklyEvery = 10
+const (
+	darklyEvery = 10 // minutes
+	darklyLeast = 10 // events
+)
 
 // NewLaunchDarkly returns a rollout.
 func NewLaunchDarkly(c Config) *LaunchDarkly {
@@ -56,13 +61,17 @@ func (l *LaunchDarkly) Look(w *Window) Act {
 }
 
 func (l *LaunchDarkly) regressed(m Metric, units Units) bool {
+	candidate, baseline := l.seen[Candidate].Of[m], l.seen[Baseline].Of[m]
+	if max(candidate.events(), candidate.N*safe(baseline.events()/baseline.N)) < darklyLeast {
+		return false
+	}
 	var between [Arms]float64
 	if units != nil {
 		for arm := range between {
 			between[arm] = max(units.Between(arm, m)-l.before[arm][m], 0)
 		}
 	}
-	c, ok := contrastOf(m, l.seen[Candidate].Of[m], l.seen[Baseline].Of[m], between)
+	c, ok := contrastOf(m, candidate, baseline, between)
 	return ok && c.squaredError > 0 && c.worse-l.test.HalfWidth(c.squaredError, c.n) > 0
 }
 

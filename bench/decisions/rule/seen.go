@@ -54,6 +54,15 @@ func (m Moments) Variance() float64 {
 	return max(m.Squares/m.N-mean*mean, 0) * m.N / max(m.N-1, 1)
 }
 
+// events is how many observations other than zero there are: exactly so for a
+// share, and as many as weigh the same for a sum (Kish's effective number).
+func (m Moments) events() float64 {
+	if m.Squares == 0 {
+		return 0
+	}
+	return m.Sum * m.Sum / m.Squares
+}
+
 func (m Moments) plus(o Moments) Moments {
 	return Moments{m.N + o.N, m.Sum + o.Sum, m.Squares + o.Squares}
 }

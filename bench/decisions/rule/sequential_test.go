@@ -214,3 +214,34 @@ func TestTheZTestHasAMarginForSlowRequests(t *testing.T) {
 	act, at := play(NewZTest(judging(Latency)), 600, window(250))
 	want(t, act, at, RolledBack, 1)
 }
+
+func TestLaunchDarklyJudgesNothingByAHandfulOfEvents(t *testing.T) {
+	t.Parallel()
+	window := func(n, converted uint64) func(int) *Window {
+		return func(int) *Window {
+			w := both(100, 0, 0)
+			w.Arms[Candidate].Of[Conversion], w.Arms[Baseline].Of[Conversion] = Events(converted, n), Events(495, 9900)
+			return w
+		}
+	}
+	// Ten minutes bring 60 reports without a success, where three were to be expected.
+	act, _ := play(NewLaunchDarkly(judging(Conversion)), 10, window(6, 0))
+	if act.State != Running {
+		t.Errorf("%v by 60 reports", act.State)
+	}
+	act, at := play(NewLaunchDarkly(judging(Conversion)), 20, window(100, 0))
+	want(t, act, at, RolledBack, 10)
+}
+
+func TestEventsAreThoseThatWeighTheSame(t *testing.T) {
+	t.Parallel()
+	if got := Events(7, 100).events(); got != 7 {
+		t.Errorf("7 of 100: %v events", got)
+	}
+	if got := (Moments{N: 9, Sum: 60, Squares: 1800}).events(); got != 2 {
+		t.Errorf("30 and 30: %v events", got)
+	}
+	if got := (Moments{N: 9}).events(); got != 0 {
+		t.Errorf("nothing: %v events", got)
+	}
+}

@@ -42,7 +42,7 @@ func (z *ZTest) Look(w *Window) Act {
 // statistic is how many standard errors the candidate lies beyond the margin.
 func (z *ZTest) statistic(m Metric) float64 {
 	t, c := z.seen[Candidate].Of[m], z.seen[Baseline].Of[m]
-	if t.N < 2 || c.N < 2 || t.Sum < leastEvents || c.Sum < leastEvents {
+	if t.N < 2 || c.N < 2 || min(t.events(), c.events()) < leastEvents {
 		return 0
 	}
 	margin := z.Margins[m]
