@@ -190,7 +190,7 @@ func (s *sitting) decide(t *trial) (gate.Verdict, gate.Reason) {
 		return gate.Undecided, TooFewUnits
 	case reaches(t.harm, t.harmAt):
 		return gate.Fail, t.failReason()
-	case n[split.Candidate] < float64(s.plan.MinSamples), compares && n[split.Baseline] < float64(s.plan.MinSamples):
+	case t.segment == "" && (n[split.Candidate] < float64(s.plan.MinSamples) || compares && n[split.Baseline] < float64(s.plan.MinSamples)):
 		return gate.Undecided, TooFewRows
 	case t.onlySuccesses():
 		return gate.Undecided, gate.OnlySuccesses

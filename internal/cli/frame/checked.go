@@ -66,7 +66,10 @@ func (f Frame) checkedRow(g *check.Gate) []string {
 		row[2] = checkedChange(g)
 		row[4] = pValue(g.PFail) + " / " + pValue(g.PPass)
 	}
-	if g.Baseline.Rows > 0 || g.Candidate.Rows > 0 {
+	switch {
+	case g.Paired && g.Candidate.Rows > 0:
+		row[5] = Things(g.Candidate.Rows, "pair")
+	case g.Baseline.Rows > 0 || g.Candidate.Rows > 0:
 		row[5] = Count(g.Baseline.Rows) + "/" + Count(g.Candidate.Rows)
 	}
 	return append(row, verdict(&client.Gate{Verdict: client.Verdict(g.Verdict)}, f.Paint))
@@ -170,7 +173,7 @@ func checkedNotes(g *check.Gate) []string {
 	for _, note := range []struct {
 		on   bool
 		text string
-	}{{g.Paired, "paired"}, {g.Info, "info only"}, {g.GuardOnly && !g.Info, "guard only"}} {
+	}{{g.Info, "info only"}, {g.GuardOnly && !g.Info, "guard only"}} {
 		if note.on {
 			out = append(out, note.text)
 		}
@@ -200,7 +203,7 @@ func (f Frame) checkedWhole(r *check.Report) string {
 		text = "every gate is proven to be within its margin"
 	case names == "":
 	case r.Verdict == "fail":
-		text = "harm beyond the margin is proven: " + names
+		text = "harm is proven: " + names
 	case r.Verdict == "undecided":
 		text = "neither harm nor its absence is proven: " + names
 	case r.Verdict == "no-data":
