@@ -546,7 +546,7 @@ func TestTheFormOfTheFilesChangesNothing(t *testing.T) {
 				first = r.Gates
 				continue
 			}
-			if diff := cmp.Diff(first, r.Gates, cmp.Comparer(func(a, b float64) bool { return a == b || math.Abs(a-b) < 1e-9*math.Abs(a) })); diff != "" {
+			if diff := cmp.Diff(first, r.Gates, cmp.Comparer(func(a, b float64) bool { return a == b || math.Abs(a-b) < 1e-9*math.Abs(a)+1e-12 })); diff != "" {
 				t.Fatalf("form %d (-want +got):\n%s", i, diff)
 			}
 		}

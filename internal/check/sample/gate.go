@@ -128,7 +128,9 @@ func compile(r spec.ResolvedGate, clustered bool) (gate.Gate, evidence.Layout, e
 	if r.Outcome == "" && r.Output == "" && r.Quantile == 0 && (r.Kind == spec.KindMean || r.Metric == Accuracy || r.Metric == Agreement) {
 		r.Outcome = r.Metric
 	}
-	r.From, r.Horizon = 0, 0
+	// All rows of a file are of one look: nothing begins later, comes late, or was
+	// known before.
+	r.From, r.Horizon, r.Covariate = 0, 0, false
 	unit := spec.Unit{Kind: spec.UnitRequest}
 	if clustered {
 		unit = spec.Unit{Kind: spec.UnitHeader, Key: "Unit"}

@@ -167,7 +167,8 @@ func positive(seconds float64, at cell) (float64, bool, *fault) {
 	case seconds > evidence.MaxValue:
 		return 0, false, &fault{TooLarge, at.column}
 	}
-	return max(seconds, leastTime), true, nil
+	// Equal durations are equal, in whatever unit they were written.
+	return max(math.Round(seconds/leastTime)*leastTime, leastTime), true, nil
 }
 
 // absent answers for a value that cannot be read.
