@@ -80,6 +80,14 @@ func looks(runs int, play func(w *answering), clustered bool, verdicts ...Verdic
 	return out
 }
 
+// long leaves a simulation out where only the rest is wanted.
+func long(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("a simulation")
+	}
+}
+
 // normal plays a look of single scores, the candidate's shifted.
 func normal(shift float64) func(w *answering) {
 	return func(w *answering) {
@@ -94,6 +102,7 @@ func normal(shift float64) func(w *answering) {
 
 func TestDriftKeepsItsLevelAndCatchesAShift(t *testing.T) {
 	t.Parallel()
+	long(t)
 	const runs, alpha = 200, 0.05
 	if n := looks(runs, normal(0), false, Fail)[Fail]; n > alpha*runs {
 		t.Errorf("nothing changed: %d of %d runs fail", n, runs)
@@ -123,6 +132,7 @@ func users(w *answering) {
 
 func TestUsersWhoSendMuchDoNotInflateADrift(t *testing.T) {
 	t.Parallel()
+	long(t)
 	const runs, alpha = 60, 0.05
 	if n := looks(runs, users, true, Fail)[Fail]; n > alpha*runs {
 		t.Errorf("as users: %d of %d runs without a change fail", n, runs)
@@ -153,6 +163,7 @@ func vectors(w *answering) {
 
 func TestTheValuesOfOneAnswerDoNotInflateADrift(t *testing.T) {
 	t.Parallel()
+	long(t)
 	const runs, alpha = 40, 0.05
 	if n := looks(runs, vectors, false, Fail)[Fail]; n > alpha*runs {
 		t.Errorf("%d of %d runs without a change fail", n, runs)
