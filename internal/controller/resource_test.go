@@ -51,6 +51,13 @@ func memory(w *controllertest.World, page string, seed uint64, bytes func(since 
 	})
 }
 
+// calm is a load of ten requests a second, of which the candidate fails a share.
+func calm(share float64) controllertest.Load {
+	l := errorsAt(share)
+	l.Rate = 10
+	return l
+}
+
 const gigabyte = 1e9
 
 func steady(time.Duration) float64 { return gigabyte }
@@ -66,11 +73,11 @@ func TestAMemoryLeakHoldsTheRollout(t *testing.T) {
 		memory(w, pageV1, 1, steady)
 		memory(w, pageV2, 2, leaking)
 		w.Start(id, w.Plan("m", "request", guardedBy(memoryHolds)))
-		drive(t, w, errorsAt(0.01))
-		time.Sleep(3 * time.Hour)
+		drive(t, w, calm(0.01))
+		time.Sleep(2 * time.Hour)
 		rec := w.Record("m-v2")
 		if rec.Last.Kind != rollout.KindHold || rec.Last.Reason != rollout.ReasonGateFailed || rec.Last.Gate != "memory" {
-			t.Fatalf("after three hours: %s by %s of %q: %s", rec.Last.Kind, rec.Last.Reason, rec.Last.Gate, rec.Last.Sentence)
+			t.Fatalf("after two hours: %s by %s of %q: %s", rec.Last.Kind, rec.Last.Reason, rec.Last.Gate, rec.Last.Sentence)
 		}
 		if rec.State.Phase != rollout.Holding {
 			t.Errorf("it is %s", rec.State.Phase)
@@ -98,7 +105,7 @@ func TestAMemoryLeakRollsBack(t *testing.T) {
 		memory(w, pageV1, 3, steady)
 		memory(w, pageV2, 4, leaking)
 		w.Start(id, w.Plan("m", "request", guardedBy(memoryRolls)))
-		drive(t, w, errorsAt(0.01))
+		drive(t, w, calm(0.01))
 		rec := until(t, w, "m-v2", 3*time.Hour)
 		if rec.State.Phase != rollout.RolledBack || rec.Last.Reason != rollout.ReasonGateFailed || rec.Last.Gate != "memory" {
 			t.Fatalf("ended %s by %s of %q: %s", rec.State.Phase, rec.Last.Reason, rec.Last.Gate, rec.Last.Sentence)
@@ -118,7 +125,7 @@ func TestACeilingOfMemoryRollsBack(t *testing.T) {
 		memory(w, pageV1, 5, leaking)
 		memory(w, pageV2, 6, leaking)
 		w.Start(id, w.Plan("m", "request", guardedBy(strings.Replace(memoryRolls, "maxIncrease: 20%", "maxIncrease: 20%, max: 1GiB", 1))))
-		drive(t, w, errorsAt(0.01))
+		drive(t, w, calm(0.01))
 		rec := until(t, w, "m-v2", 6*time.Hour)
 		if rec.Last.Reason != rollout.ReasonCeilingBroken || rec.Last.Gate != "memory" {
 			t.Fatalf("ended %s by %s of %q: %s", rec.State.Phase, rec.Last.Reason, rec.Last.Gate, rec.Last.Sentence)
@@ -128,12 +135,16 @@ func TestACeilingOfMemoryRollsBack(t *testing.T) {
 
 func TestEqualMemoryGoesToAll(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(2) {
+	seeds := uint64(2)
+	if testing.Short() {
+		seeds = 1
+	}
+	for seed := range seeds {
 		run(t, func(t *testing.T, w *controllertest.World) {
 			memory(w, pageV1, 10+seed, steady)
 			memory(w, pageV2, 20+seed, steady)
 			w.Start(id, w.Plan("m", "request", guardedBy(memoryRolls)))
-			drive(t, w, errorsAt(0.01))
+			drive(t, w, calm(0.01))
 			rec := until(t, w, "m-v2", 12*time.Hour)
 			if rec.State.Phase != rollout.Completed {
 				t.Fatalf("ended %s: %s", rec.State.Phase, rec.Last.Sentence)
@@ -149,7 +160,7 @@ func TestASourceThatIsDownHoldsAndThenAsks(t *testing.T) {
 		memory(w, pageV1, 1, steady)
 		memory(w, pageV2, 2, steady)
 		w.Start(id, w.Plan("m", "request", guardedBy(memoryRolls)))
-		drive(t, w, errorsAt(0.01))
+		drive(t, w, calm(0.01))
 		time.Sleep(10 * time.Minute)
 		if rec := w.Record("m-v2"); rec.Last.Reason != rollout.ReasonDwelling {
 			t.Fatalf("with both sources: %s", rec.Last.Sentence)
@@ -190,12 +201,12 @@ func TestASourceThatIsDownHidesNoHarm(t *testing.T) {
 	run(t, func(t *testing.T, w *controllertest.World) {
 		memory(w, pageV1, 1, steady) // Nobody answers for the candidate.
 		w.Start(id, w.Plan("m", "request", guardedBy(memoryHolds)))
-		drive(t, w, errorsAt(0.01))
+		drive(t, w, calm(0.01))
 		time.Sleep(10 * time.Minute)
 		if rec := w.Record("m-v2"); rec.Last.Reason != rollout.ReasonSourceDown {
 			t.Fatalf("%s by %s", rec.State.Phase, rec.Last.Reason)
 		}
-		worse := errorsAt(0.5)
+		worse := calm(0.5)
 		worse.Seed = 2
 		drive(t, w, worse)
 		if rec := until(t, w, "m-v2", time.Hour); rec.Last.Reason != rollout.ReasonGateFailed || rec.Last.Gate != "error_rate" {
@@ -209,7 +220,7 @@ func TestASourceThatIsDownMayRollBack(t *testing.T) {
 	run(t, func(t *testing.T, w *controllertest.World) {
 		memory(w, pageV2, 1, steady)
 		w.Start(id, w.Plan("m", "request", guardedBy(memoryHolds)+"  faults: {sourceDown: rollback}\n"))
-		drive(t, w, errorsAt(0.01))
+		drive(t, w, calm(0.01))
 		rec := until(t, w, "m-v2", 10*time.Minute)
 		if rec.Last.Reason != rollout.ReasonSourceDown || rec.State.Phase != rollout.RolledBack {
 			t.Errorf("ended %s by %s", rec.State.Phase, rec.Last.Reason)
@@ -235,7 +246,7 @@ func TestOnlyWhatAGateNeedsCanBeDown(t *testing.T) {
 				memory(w, pageV1, 1, steady)
 				memory(w, pageV2, 2, steady)
 				w.Start(id, w.Plan("m", "request", guardedBy(tt.gate)))
-				drive(t, w, errorsAt(0.01))
+				drive(t, w, calm(0.01))
 				time.Sleep(20 * time.Minute)
 				rec := w.Record("m-v2")
 				if rec.State.Phase != tt.want || (rec.Last.Reason == rollout.ReasonSourceDown) != (tt.want == rollout.Holding) {
@@ -252,7 +263,7 @@ func TestWindowsOutliveARestart(t *testing.T) {
 		memory(w, pageV1, 1, steady)
 		memory(w, pageV2, 2, steady)
 		w.Start(id, w.Plan("m", "request", guardedBy(memoryRolls)))
-		drive(t, w, errorsAt(0.01))
+		drive(t, w, calm(0.01))
 		time.Sleep(20 * time.Minute)
 		windows := func() float64 {
 			live, ok := w.Controller.Live(id)
@@ -288,7 +299,7 @@ func TestAServerThatHangsDelaysNoRollback(t *testing.T) {
 		memory(w, pageV1, 1, steady)
 		w.Metrics.Misbehave(pageV2, metrictest.Hang)
 		w.Start(id, w.Plan("m", "request", guardedBy(memoryHolds)))
-		drive(t, w, errorsAt(0.01))
+		drive(t, w, calm(0.01))
 		time.Sleep(5*time.Minute + 3*time.Second)
 		began := time.Now()
 		if _, err := w.Controller.Act(t.Context(), id, act(rollout.ActRollback)); err != nil {

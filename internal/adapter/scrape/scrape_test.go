@@ -129,7 +129,7 @@ func TestWhatIsNoPageOfMetricsSaysWhy(t *testing.T) {
 		"one series twice":             {text, "a{x=\"1\"} 1\na{x=\"1\"} 2\n", `its page has one series twice: a{x="1"}`},
 		"one label twice in a series":  {text, "a{x=\"1\",x=\"2\"} 1\n", "line 1 of its page cannot be read: duplicate label names for metric \"a\""},
 		"a line that is far too long":  {text, "b 1\n" + strings.Repeat("x", 1<<20+1) + "\n", "line 2 of its page has more than 1 MiB"},
-		"a page that is too long":      {text, strings.Repeat("b 1\n", scrape.MaxBody/4+1), "its page has more than 16 MiB"},
+		"a page that is too long":      {text, strings.Repeat(filler, scrape.MaxBody/len(filler)+1), "its page has more than 16 MiB"},
 		"more series than can be used": {text, flood(scrape.MaxSeries + 1), "more than 10000 of its series are selected: select fewer by their labels"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -144,6 +144,9 @@ func TestWhatIsNoPageOfMetricsSaysWhy(t *testing.T) {
 		})
 	}
 }
+
+// filler is a line of a kibibyte that says nothing.
+var filler = "# " + strings.Repeat("x", 1021) + "\n"
 
 // flood are many series of one name.
 func flood(n int) string {
@@ -160,7 +163,7 @@ func TestAPageMayBeAsLongAsItsBounds(t *testing.T) {
 	if err != nil || len(page[0]) != scrape.MaxSeries || len(page[1]) != 1 {
 		t.Errorf("%d series were read: %v", len(page), err)
 	}
-	exact := "a 1\n" + strings.Repeat("b 1\n", scrape.MaxBody/4-1)
+	exact := strings.Repeat(filler, scrape.MaxBody/len(filler)-1) + "a 1\n" + filler[:len(filler)-5] + "\n"
 	if page, err = read(t, says(t, text, exact), "a"); err != nil || len(page[0]) != 1 {
 		t.Errorf("a page of exactly %d bytes: %v, %v", len(exact), page, err)
 	}
@@ -186,7 +189,7 @@ func TestCompressedPages(t *testing.T) {
 		"no compression by its name":            {"identity", []byte("a 1\n"), ""},
 		"gzip that is none":                     {"gzip", []byte("a 1\na 1\na 1\n"), "its answer is no gzip, as it says: gzip: invalid header"},
 		"gzip that breaks off":                  {"gzip", zipped("a 1\n" + flood(100))[:100], "its answer breaks off"},
-		"gzip of next to nothing that is large": {"gzip", zipped(strings.Repeat("b 1\n", 5<<20)), "its page has more than 16 MiB"},
+		"gzip of next to nothing that is large": {"gzip", zipped(strings.Repeat(filler, 20<<10)), "its page has more than 16 MiB"},
 		"what was not asked for":                {"br", []byte("?"), "its answer is compressed in a way that was not asked for: br"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -255,7 +258,7 @@ func TestServersThatNeverEnd(t *testing.T) {
 	t.Run("flood", func(t *testing.T) {
 		t.Parallel()
 		address := serve(t, func(w http.ResponseWriter, r *http.Request) {
-			line := []byte(strings.Repeat("b 1\n", 1024))
+			line := []byte(strings.Repeat(filler, 4))
 			for r.Context().Err() == nil {
 				if _, err := w.Write(line); err != nil {
 					return
