@@ -39,6 +39,7 @@ func percentile(s string) (float64, bool) {
 //	outcome:conversion=5%,share=20%,delay=30m
 //	outcome:revenue=12.5,cv=8,nonzero=3%
 //	memory=2GiB,spread=3%,correlation=0.5
+//	output:label=fraud=5%
 //
 // An empty rate is left at 0, to be filled in from a measurement. The error names
 // all mistakes.
@@ -53,7 +54,7 @@ func Declare(rate string, baselines []string) (Traffic, error) {
 		d.fault("the rate", err)
 	}
 	for _, text := range baselines {
-		name, rest, ok := strings.Cut(text, "=")
+		name, rest, ok := named(text)
 		if name = strings.TrimSpace(name); !ok || name == "" {
 			d.fault(fmt.Sprintf("the baseline %q", text), errors.New("it is not METRIC=VALUE; write one such as error_rate=0.5%"))
 			continue
@@ -67,6 +68,20 @@ func Declare(rate string, baselines []string) (Traffic, error) {
 		}
 	}
 	return d.traffic, problem.Join(d.faults...)
+}
+
+// named cuts METRIC=VALUE. The class of an output is part of its name:
+// output:label=fraud=5%.
+func named(text string) (name, rest string, ok bool) {
+	at := strings.Index(text, "=")
+	if strings.HasPrefix(strings.TrimSpace(text), value.OutputPrefix) {
+		head, _, _ := strings.Cut(text, ",")
+		at = strings.LastIndex(head, "=")
+	}
+	if at < 0 {
+		return text, "", false
+	}
+	return text[:at], text[at+1:], true
 }
 
 // parseRate reads a rate, also with the units min, sec and hour.
