@@ -16,7 +16,7 @@ FUZZTIME ?= 30s
 CHECKS ?= 100000
 # How often `make bench-decisions` plays each regression, and a file in which it
 # keeps what is complete, to go on from there.
-REPS ?= 80
+REPS ?= 100
 KEEP ?=
 # How often `make bench-hotpath` and `make bench-rollback` repeat.
 COUNT ?= 6

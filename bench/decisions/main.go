@@ -46,7 +46,7 @@ type settings struct {
 func parse(args []string) (settings, error) {
 	var s settings
 	f := flag.NewFlagSet("decisions", flag.ContinueOnError)
-	f.IntVar(&s.reps, "reps", 80, "how often Belay plays each regression at each rate; no change and margins twice as often")
+	f.IntVar(&s.reps, "reps", 100, "how often Belay plays each regression at each rate; no change and margins twice as often")
 	f.IntVar(&s.others, "others", 30, "how often all other rules play each case")
 	f.IntVar(&s.workers, "workers", runtime.GOMAXPROCS(0), "how many cells are played beside each other")
 	f.Uint64Var(&s.seed, "seed", 1, "where all chance comes from")

@@ -179,6 +179,9 @@ func collect(t *testing.T, o Options) []Cell {
 }
 
 func TestTheSameSeedGivesTheSameCellsHoweverManyWorkers(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a long simulation")
+	}
 	t.Parallel()
 	o := options("errors-x5", "latency-x2")
 	one := collect(t, o)
@@ -257,6 +260,9 @@ func TestATallyAddsUp(t *testing.T) {
 }
 
 func TestWhatIsPossibleIsAskedOfThePlanner(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a long simulation")
+	}
 	t.Parallel()
 	f := NewForecast()
 	tests := map[string]struct {
@@ -287,6 +293,9 @@ func TestWhatIsPossibleIsAskedOfThePlanner(t *testing.T) {
 
 // The simulation of single requests must come to the same.
 func TestRequestByRequestBelayDecidesAlike(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a long simulation")
+	}
 	t.Parallel()
 	b := benchOf(t, "errors-x5", 600)
 	const reps = 60
