@@ -186,9 +186,9 @@ var rooms = []room{
 		why:  "a benchmark measures the part it names, wherever that is",
 	},
 	{
-		path: "examples/check",
-		may:  []string{"internal/demo"},
-		why:  "its data are the answers of the demo's model, and the program that makes them shows that they are not made up",
+		path:  "examples/check",
+		tests: []string{"internal/demo"},
+		why:   "its data are the answers of the demo's model, and the test that makes them shows that they are not made up",
 	},
 	{
 		path: "examples",

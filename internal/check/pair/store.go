@@ -68,7 +68,7 @@ func (p *Store) Put(id string, arm split.Arm, values []float64, a Held) (with *P
 // hold keeps a row until its partner comes.
 func (p *Store) hold(key xxh3.Uint128, arm split.Arm, values []float64, a Held) error {
 	if len(p.seen) >= min(p.most, math.MaxInt32) {
-		return problem.New(problem.TooLarge, "there are more than %d ids to pair; allow more with --max-ids (about %d bytes each), or compare without pairs with --unpaired", p.most, 80+8*p.width)
+		return problem.New(problem.TooLarge, "there are more than %d ids to pair; allow more with --max-ids (about %d bytes each), or compare without pairs with --unpaired", p.most, 230+16*p.width)
 	}
 	if p.bytes += a.size(); p.bytes > maxAnswers {
 		return problem.New(problem.TooLarge, "the answers that wait for their partners take more than %d MiB; give both files in the same order as one with an arm column, or less of them", maxAnswers>>20)

@@ -8,6 +8,7 @@ package plan
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -114,8 +115,8 @@ func resolve(file spec.File, r spec.Rollout) (spec.Resolved, error) {
 	model := spec.Model{Name: "check", Protocol: spec.ProtocolV2, Serving: &spec.Version{Version: "baseline", URL: "http://baseline.invalid"}}
 	r.Name, r.Model = "check", model.Name
 	r.Candidate = &spec.Version{Version: "candidate", URL: "http://candidate.invalid"}
-	if r.Plan.Stages == nil && r.Plan.Environments == nil && !hasStages(r.Policy, find) {
-		r.Plan.Stages = stagesFor(r, find)
+	if r.Stages == nil && r.Environments == nil && !hasStages(r.Policy, find) {
+		r.Stages = stagesFor(r, find)
 	}
 	resolved, _, err := spec.Resolve(model, r, find)
 	return resolved, err
@@ -321,12 +322,13 @@ func gateFlow(text string) (metric, flow string, err error) {
 	return words[0], "{" + strings.Join(parts, ", ") + "}", nil
 }
 
+// plainWord is a word that means nothing to YAML.
+var plainWord = regexp.MustCompile(`^[A-Za-z0-9_.%/-]+$`)
+
 // quoted quotes a word that means something to YAML. Numbers stay numbers.
 func quoted(word string) string {
-	for _, c := range word {
-		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune("_.%-/", c)) {
-			return "'" + strings.ReplaceAll(word, "'", "''") + "'"
-		}
+	if plainWord.MatchString(word) {
+		return word
 	}
-	return word
+	return "'" + strings.ReplaceAll(word, "'", "''") + "'"
 }

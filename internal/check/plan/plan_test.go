@@ -176,7 +176,8 @@ func TestGatesAreChosen(t *testing.T) {
 		"a weight before from:": {file, plan.Choice{Policy: "full", Stage: "1%"}, told{Policy: "full", Stage: "1%", Gates: []string{"error_rate 1pp"}, Alpha: .01, MinSamples: 300, Require: spec.NoHarm, Guarded: true}},
 		"some of them":          {file, plan.Choice{Policy: "full", Only: []string{"latency_p99"}}, told{Policy: "full", Gates: both[1:], Alpha: .01, MinSamples: 300, Require: spec.WithinMargin, Guarded: true}},
 		"one in place of another, and one more": {
-			file, plan.Choice{Policy: "full", Gates: []string{"error_rate maxIncrease 9pp", "accuracy maxDecrease 1pp"}},
+			file,
+			plan.Choice{Policy: "full", Gates: []string{"error_rate maxIncrease 9pp", "accuracy maxDecrease 1pp"}},
 			told{Policy: "full", Gates: []string{"latency_p99 10%", "error_rate 9pp", "accuracy 1pp"}, Alpha: .01, MinSamples: 300, Require: spec.WithinMargin, Guarded: true},
 		},
 	} {

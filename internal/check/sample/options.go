@@ -132,10 +132,10 @@ func (o *Options) armOf(said string) (split.Arm, bool) {
 	for arm := range split.Arms {
 		name := o.Arms[arm]
 		if name == "" {
-			name = split.Arm(arm).String()
+			name = arm.String()
 		}
 		if strings.EqualFold(said, name) {
-			return split.Arm(arm), true
+			return arm, true
 		}
 	}
 	return 0, false

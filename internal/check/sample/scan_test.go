@@ -369,8 +369,8 @@ func TestTheOrderOfRowsChangesNothing(t *testing.T) {
 		for i := range a.Gates {
 			x, y := a.Gates[i], b.Gates[i]
 			for arm := range split.Arms {
-				if total(x, split.Arm(arm)) != total(y, split.Arm(arm)) {
-					t.Fatalf("gate %d, arm %d: %v, shuffled %v", i, arm, total(x, split.Arm(arm)), total(y, split.Arm(arm)))
+				if total(x, arm) != total(y, arm) {
+					t.Fatalf("gate %d, arm %d: %v, shuffled %v", i, arm, total(x, arm), total(y, arm))
 				}
 			}
 			if p, q := x.Scope("").Pairs, y.Scope("").Pairs; p != q {
