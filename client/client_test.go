@@ -98,6 +98,13 @@ func TestEachCallSendsWhatTheContractSays(t *testing.T) {
 			},
 			recorded{Method: "POST", Path: "/api/v1/rollouts/a%2Fb/actions", Body: `{"kind":"promote","override":true,"reason":"seen"}`},
 		},
+		"baseline": {
+			func(ctx context.Context, c *Client) error {
+				_, err := c.Baseline(ctx, "a/b")
+				return err
+			},
+			recorded{Method: "GET", Path: "/api/v1/models/a%2Fb/baseline"},
+		},
 		"list": {
 			func(ctx context.Context, c *Client) error {
 				_, err := c.List(ctx, ListRequest{Model: "m", Active: true, Limit: 3})

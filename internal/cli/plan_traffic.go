@@ -73,13 +73,13 @@ func levelText(v any) (string, error) {
 	if !ok {
 		return "", fmt.Errorf("has no value; write {value: 5%%, …}")
 	}
-	text := fmt.Sprint(value)
+	parts := []string{fmt.Sprint(value)}
 	for _, key := range slices.Sorted(maps.Keys(m)) {
 		if key != "value" {
-			text += "," + key + "=" + fmt.Sprint(m[key])
+			parts = append(parts, key+"="+fmt.Sprint(m[key]))
 		}
 	}
-	return text, nil
+	return strings.Join(parts, ","), nil
 }
 
 // measured asks the server what the version of a model that serves now does.

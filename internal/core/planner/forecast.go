@@ -46,6 +46,21 @@ type wait struct {
 
 // newForecast checks the traffic and lays the rollout out in time.
 func newForecast(p *rollout.Plan, t Traffic, paths int) (*forecast, error) {
+	f, err := prepare(p, t, paths)
+	if err != nil {
+		return nil, err
+	}
+	f.powers = newPowers(p.Alpha)
+	f.layOut(len(p.Stages))
+	if f.proving < 0 {
+		f.proof = f.calm
+		f.passes = f.passCurves(f.measures, f.proof, 0)
+	}
+	return f, nil
+}
+
+// prepare checks the traffic of a plan.
+func prepare(p *rollout.Plan, t Traffic, paths int) (*forecast, error) {
 	if err := t.check(p); err != nil {
 		return nil, err
 	}
@@ -59,8 +74,6 @@ func newForecast(p *rollout.Plan, t Traffic, paths int) (*forecast, error) {
 		return nil, errNoGates
 	}
 	f.noise = newNoise(paths, drawsPerLook*mostLooks(len(p.Stages)))
-	f.powers = newPowers(p.Alpha)
-	f.layOut()
 	return f, nil
 }
 
@@ -75,10 +88,10 @@ func deadline(s *rollout.Stage) float64 {
 	return s.MaxDuration.Seconds()
 }
 
-// layOut finds out how long each stage takes when nothing is wrong.
-func (f *forecast) layOut() {
-	f.waits = make([]wait, len(f.plan.Stages))
-	for i := range f.plan.Stages {
+// layOut finds out how long each of the first stages takes when nothing is wrong.
+func (f *forecast) layOut(stages int) {
+	f.waits = make([]wait, stages)
+	for i := range stages {
 		s := &f.plan.Stages[i]
 		length := s.Dwell.Seconds()
 		if s.Weight < split.Whole {
@@ -90,10 +103,6 @@ func (f *forecast) layOut() {
 			length = f.waitFor(i, length)
 		}
 		f.calm = f.calm.then(i, length)
-	}
-	if f.proving < 0 {
-		f.proof = f.calm
-		f.passes = f.passCurves(f.measures, f.proof, 0)
 	}
 }
 
@@ -269,7 +278,7 @@ func (f *forecast) path(m *measure) *path {
 // stuck is the first stage that a candidate does not leave, because it waits for a
 // proof that a level of a gate cannot give; -1 where there is none.
 func (f *forecast) stuck(m *measure, level float64) int {
-	for i := range f.plan.Stages {
+	for i := range f.calm {
 		for _, p := range f.proofs(i) {
 			if p.gate.Name == m.gate.Name && !p.inside(m, level) {
 				return i

@@ -24,7 +24,7 @@ type Harm struct {
 // Caught returns the probability that a gate finds a harm while the candidate's
 // weight is at most maxWeight (out of 10,000), in a plan at a traffic.
 func Caught(p *rollout.Plan, t Traffic, h Harm, maxWeight uint32) (float64, error) {
-	f, err := newForecast(p, t, singlePaths)
+	f, err := prepare(p, t, singlePaths)
 	if err != nil {
 		return 0, err
 	}
@@ -37,14 +37,15 @@ func Caught(p *rollout.Plan, t Traffic, h Harm, maxWeight uint32) (float64, erro
 	if math.IsNaN(level) || m.worse()*(level-m.unchanged()) <= 0 {
 		return 0, problem.New(problem.Invalid, "a change of %s by %v is no harm", h.Gate, h.Change)
 	}
-	c, ladder := f.path(m).fails(min(level, m.ceiled()))
-	end := 0.0
-	for i, period := range ladder {
-		if f.plan.Stages[i].Weight <= maxWeight {
-			end = period.end()
-		}
+	stages := 0
+	for stages < len(p.Stages) && p.Stages[stages].Weight <= maxWeight {
+		stages++
 	}
-	return c.by(end), nil
+	if f.layOut(stages); stages == 0 {
+		return 0, nil
+	}
+	c, ladder := f.path(m).fails(min(level, m.ceiled()))
+	return c.by(ladder.end()), nil
 }
 
 // ceiled is the highest level that can be.
@@ -155,7 +156,7 @@ func (m *measure) distances() []float64 {
 	const (
 		least = 0.01
 		most  = 6.0
-		steps = 12
+		steps = 16
 	)
 	out := make([]float64, 0, steps+1)
 	farthest := min(m.farthest(failing), most)
@@ -199,8 +200,8 @@ func (f *forecast) compares(m *measure, stage int) bool {
 }
 
 // least is the smallest change of which a share is found, between the distances
-// at which it was tried: along the normal quantile of the share and the logarithm
-// of the distance, which are nearly on a line.
+// at which it was tried: along the normal quantile of the share, which is nearly
+// linear in the distance.
 func (m *measure) least(distances, found []float64, share float64) *Change {
 	for i, p := range found {
 		if p < share {
@@ -210,7 +211,7 @@ func (m *measure) least(distances, found []float64, share float64) *Change {
 		if i > 0 {
 			low, high := probit(found[i-1]), probit(p)
 			part := (probit(share) - low) / max(high-low, 1e-9)
-			d = distances[i-1] * math.Pow(d/distances[i-1], min(max(part, 0), 1))
+			d = distances[i-1] + min(max(part, 0), 1)*(d-distances[i-1])
 		}
 		c := m.change(m.beyond(d, failing))
 		return &c

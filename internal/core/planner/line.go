@@ -161,8 +161,15 @@ func (m *measure) beyond(distance float64, side side) float64 {
 	return m.atMargin() * math.Exp(sign*distance)
 }
 
+// farthestMean is how far inside the margin a mean is looked for, in logs. Where
+// it would have to be farther there are too few samples to speak of.
+const farthestMean = 1.0
+
 // farthest is the distance of the last level that can be.
 func (m *measure) farthest(side side) float64 {
+	if side == passing && m.gate.Kind == gate.Mean {
+		return farthestMean
+	}
 	if (side == passing) == (m.worse() > 0) {
 		return math.Log(m.atMargin() / (smallest * min(m.base, 1)))
 	}

@@ -27,7 +27,12 @@ func Look(r spec.Resolved, t Traffic) (Outlook, error) {
 	if err != nil {
 		return Outlook{}, err
 	}
-	f, err := newForecast(&p, t, outlookPaths)
+	return lookAlong(&p, r, t, outlookPaths)
+}
+
+// lookAlong is Look of a compiled plan, along so many rollouts of chance.
+func lookAlong(p *rollout.Plan, r spec.Resolved, t Traffic, paths int) (Outlook, error) {
+	f, err := newForecast(p, t, paths)
 	if err != nil {
 		return Outlook{}, err
 	}

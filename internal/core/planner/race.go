@@ -157,6 +157,9 @@ func draws(looks []look, from source, units func(*look) []float64) [][]draw {
 // 1985, chapter X).
 const overshoot = 0.5826
 
+// alike is by how much the scales of two neighbouring lines may differ.
+const alike = 4.0
+
 // gap is what lies before look i.
 func (r *race) gap(i int) gap {
 	l, before := &r.lines[i], &r.lines[i-1]
@@ -170,6 +173,9 @@ func (r *race) gap(i int) gap {
 		if s < len(before.a) && before.a[s] != 0 {
 			out.scale = l.a[s] / before.a[s]
 		}
+	}
+	if out.scale > alike || out.scale < 1/alike {
+		return gap{} // The two lines are not of one kind: the evidence has just begun.
 	}
 	if span := r.looks[i].at - r.looks[i-1].at; span > 0 {
 		grain = max(grain, math.Sqrt(out.variance*min(r.tick/span, 1)))

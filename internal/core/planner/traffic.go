@@ -2,6 +2,7 @@ package planner
 
 import (
 	"errors"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -78,7 +79,7 @@ func (t *Traffic) check(p *rollout.Plan) error {
 	if !(t.Rate > 0 && t.Rate <= maxRate) {
 		faults = append(faults, problem.New(problem.Invalid, "the rate is %v requests per second; write how many the model gets, such as 100/s", t.Rate))
 	}
-	for _, name := range slices.Sorted(keys(t.Levels)) {
+	for _, name := range slices.Sorted(maps.Keys(t.Levels)) {
 		l := t.Levels[name]
 		faults = append(faults, l.check(name))
 		if l.Unit != "" { // What was measured is more than what is asked for.
@@ -91,16 +92,6 @@ func (t *Traffic) check(p *rollout.Plan) error {
 		}
 	}
 	return problem.Join(faults...)
-}
-
-func keys(m map[string]Level) func(yield func(string) bool) {
-	return func(yield func(string) bool) {
-		for k := range m {
-			if !yield(k) {
-				return
-			}
-		}
-	}
 }
 
 // known complains of a level that no gate of the plan reads.
@@ -217,9 +208,7 @@ var errNoGates = errors.New("the plan has no gate that decides")
 func (t Traffic) Under(o Traffic) Traffic {
 	out := t
 	out.Levels = map[string]Level{}
-	for name, l := range t.Levels {
-		out.Levels[name] = l
-	}
+	maps.Copy(out.Levels, t.Levels)
 	for name, l := range o.Levels {
 		if below, ok := t.Levels[name]; ok && l.Share == 0 {
 			l.Share = below.Share
