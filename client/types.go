@@ -38,6 +38,10 @@ type (
 	Fault = api.Fault
 	// Baseline is what the version of a model that serves now does.
 	Baseline = api.Baseline
+	// BaselineMetric is what a metric of it was at.
+	BaselineMetric = api.BaselineMetric
+	// BaselineLatency are its latencies, in buckets.
+	BaselineLatency = api.BaselineLatency
 	// CutOff is a candidate that the router took out by itself.
 	CutOff = api.CutOff
 	// Ending is what was measured when the traffic was put back or handed over.

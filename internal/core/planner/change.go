@@ -29,7 +29,7 @@ func (m *measure) change(level float64) Change {
 	if g.Kind == gate.Gauge {
 		c.Level = level * m.level.Value
 	}
-	if c.Text = timesText(c.Relative); g.Method == gate.Difference || m.base <= smallest {
+	if c.Text = timesText(c.Relative); g.Method == gate.Difference || g.Method == gate.Ignore && 2*m.base < g.Level {
 		c.Text = pointsText(level - m.base)
 	}
 	return c

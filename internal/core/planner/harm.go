@@ -78,6 +78,12 @@ func (m *measure) typical() []float64 {
 			add(times * g.Margin)
 		}
 		return out
+	case g.Method == gate.Ignore && 2*m.base < g.Level:
+		// Many times next to nothing is next to nothing.
+		for _, times := range []float64{2, 5, 10, 50} {
+			add(times * g.Level)
+		}
+		return out
 	}
 	for _, change := range m.typicalChanges() {
 		add(m.at(change))

@@ -114,8 +114,12 @@ func (f *forecast) provesAt(m *measure) []Powered {
 // marginChange is a margin as a change, nil for none.
 func (m *measure) marginChange(margin float64) *Change {
 	other, ok := m.withMargin(margin)
-	if margin == 0 || !ok {
+	switch {
+	case margin == 0 || !ok:
 		return nil
+	case margin < 2*leastMargin:
+		// The candidate is below the level that matters, so no margin is asked for.
+		return &Change{Text: "any"}
 	}
 	g := other.gate
 	c := Change{Relative: g.Margin}

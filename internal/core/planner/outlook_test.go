@@ -391,6 +391,31 @@ func TestALimitAloneIsPlanned(t *testing.T) {
 	}
 }
 
+func TestABaselineWithoutErrorsIsPlanned(t *testing.T) {
+	t.Parallel()
+	text := "  gates: [{metric: error_rate, maxIncrease: 20%, ignoreBelow: 0.1%}, {metric: client_error_rate, maxIncrease: 1pp}]\n"
+	o := outlookOf(t, text, declared(t, "300/s", "error_rate=0%", "client_error_rate=0%"))
+	if len(o.Warnings) != 0 {
+		t.Errorf("%+v", o.Warnings)
+	}
+	var texts []string
+	for _, h := range o.Gates[0].Harms {
+		texts = append(texts, h.Change.Text)
+	}
+	if diff := cmp.Diff([]string{"+0.2pp", "+0.5pp", "+1pp", "+5pp"}, texts); diff != "" {
+		t.Error(diff)
+	}
+	at := o.Stages[3].Gates
+	if at[0].Proves.P80 == nil || at[0].Proves.P80.Text != "any" || at[1].Proves.P80 == nil || at[1].Proves.P80.Relative > 0.01 {
+		t.Errorf("proves %+v and %+v", at[0].Proves.P80, at[1].Proves.P80)
+	}
+	// A model without errors passes after about 6/L requests of the candidate
+	// (STATISTICS 7.8).
+	if exposed := o.Stages[0].Exposed; exposed < 6000 || o.Gates[0].Pass.P50 > 7200 || o.Gates[0].Pass.P50 < 1000 {
+		t.Errorf("passes after %v s, of which the first stage has %v requests", o.Gates[0].Pass.P50, exposed)
+	}
+}
+
 func TestHarmIsWhereItIsWritten(t *testing.T) {
 	t.Parallel()
 	traffic := declared(t, "100/s", fullLevels...)

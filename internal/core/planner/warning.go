@@ -372,6 +372,9 @@ func (w *warner) critical() {
 			continue
 		}
 		level := min(m.at(change), m.ceiled())
+		if m.worse()*(level-m.atMargin()) <= 0 {
+			continue // Five times next to nothing is no harm.
+		}
 		stuck := w.stuck(m, level)
 		if stuck >= 0 && stuck <= stage {
 			continue // It does not come past that stage without a proof.

@@ -1,0 +1,129 @@
+package cli
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/belay-rollouts/belay/client"
+	"github.com/belay-rollouts/belay/internal/cli/frame"
+	"github.com/belay-rollouts/belay/internal/core/planner"
+	"github.com/belay-rollouts/belay/internal/core/spec"
+)
+
+// aPlan is a plan of little traffic, which has much to say.
+func aPlan(t *testing.T) planner.Outlook {
+	t.Helper()
+	file, _, err := spec.Parse("made", []byte(made))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := file.Rollouts[0]
+	resolved, _, err := spec.Resolve(file.Models[0], r, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	traffic, err := planner.Declare("3/s", []string{"error_rate=0.5%"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, err := planner.Look(resolved, traffic)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+func TestAPlanFitsItsTerminal(t *testing.T) {
+	t.Parallel()
+	o := aPlan(t)
+	for width, powers := range map[int]bool{80: false, 100: true, 120: true, 200: true} {
+		d := drawing{outlook: &o, width: width}
+		lines := d.lines()
+		for _, line := range lines {
+			// What is to be copied is not broken.
+			if n := len([]rune(line)); n > width && !strings.HasPrefix(line, "    - {") {
+				t.Errorf("at %d columns a line has %d: %s", width, n, line)
+			}
+		}
+		if got := strings.Contains(strings.Join(lines, "\n"), "CATCHES 80% (90%)"); got != powers {
+			t.Errorf("at %d columns both powers are shown: %v", width, got)
+		}
+	}
+}
+
+func TestAPlanIsReadWithoutColour(t *testing.T) {
+	t.Parallel()
+	o := aPlan(t)
+	plain := (&drawing{outlook: &o, width: 100}).lines()
+	painted := (&drawing{outlook: &o, width: 100, paint: frame.Painter{On: true}}).lines()
+	if len(plain) != len(painted) || strings.Join(plain, "") == strings.Join(painted, "") {
+		t.Errorf("%d lines, %d painted", len(plain), len(painted))
+	}
+	if text := strings.Join(plain, "\n"); strings.Contains(text, "\x1b") || !strings.Contains(text, "\n! ") {
+		t.Errorf("warnings are marked by their colour alone:\n%s", text)
+	}
+}
+
+func TestAStageThatWaitsIsMarkedOnceForEachCause(t *testing.T) {
+	t.Parallel()
+	o := planner.Outlook{Stages: []planner.StageOutlook{
+		{WeightPercent: 1, Seconds: 9000, DwellSeconds: 7200, WaitsFor: "samples of a"},
+		{WeightPercent: 10, Seconds: 7200, DwellSeconds: 7200},
+		{WeightPercent: 50, Seconds: 9000, DwellSeconds: 7200, WaitsFor: "samples of a"},
+		{WeightPercent: 100, Seconds: 9000, DwellSeconds: 7200, WaitsFor: "the verdict of b"},
+	}}
+	d := drawing{outlook: &o, width: 100}
+	got := strings.Join(d.waits(), "\n")
+	want := "* longer than the dwell at 1%, 50%: the stage waits for samples of a\n* longer than the dwell at 100%: the stage waits for the verdict of b"
+	if got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+func TestAMeasurementIsTakenOverWithItsOrigin(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	b := client.Baseline{
+		Model: "fraud", Version: "v6", Rollout: "fraud-v6", Unit: "request", To: now.Add(-3 * time.Hour), WatchedSeconds: 7200, RequestsPerSecond: 120,
+		Metrics: []client.BaselineMetric{{Metric: "error_rate", Level: 0.01, Dispersion: 3, PerRequest: 1}},
+		Latency: &client.BaselineLatency{Base: 0.01, First: 1750, Counts: []int64{1000, 500, 250, -1, 100}, Dispersion: 2},
+	}
+	got, err := trafficOf(&b, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Rate != 120 || !got.Measured || got.Latency == nil || got.LatencyDispersion != 2 || got.Levels["error_rate"].Dispersion != 3 {
+		t.Errorf("got %+v", got)
+	}
+	if want := "measured: 2h of v6, rollout fraud-v6, 3h ago"; got.Origin != want {
+		t.Errorf("origin %q, want %q", got.Origin, want)
+	}
+	b.Rollout, b.Latency = "", nil
+	if got, err := trafficOf(&b, now); err != nil || got.Latency != nil || got.Origin != "measured: 2h by the router, since the server started" {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	b.Latency = &client.BaselineLatency{Base: 0.01, Counts: []int64{1}}
+	if _, err := trafficOf(&b, now); err == nil {
+		t.Error("one latency makes a distribution")
+	}
+}
+
+func TestLevelsAreWrittenAsTextOrAsMaps(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		in   any
+		want string
+	}{
+		"a text":   {"5%,share=20%", "5%,share=20%"},
+		"a number": {12.5, "12.5"},
+		"a map":    {map[string]any{"value": "5%", "share": "20%", "delay": "30m"}, "5%,delay=30m,share=20%"},
+	} {
+		if got, err := levelText(tt.in); err != nil || got != tt.want {
+			t.Errorf("%s: %q, %v; want %q", name, got, err, tt.want)
+		}
+	}
+	if _, err := levelText(map[string]any{"share": 3}); err == nil {
+		t.Error("a map without a value")
+	}
+}
