@@ -146,7 +146,7 @@ func sure(p float64) float64 {
 // margin is the claim about the margin.
 func (t *trial) margin() part {
 	g := &t.Judged
-	counts := stats.Counts{Phi: t.counts.Phi}
+	counts := stats.Counts{Phi: max(t.counts.Phi, t.counts.PassPhi)}
 	for _, slice := range t.counts.Strata {
 		counts.Strata = append(counts.Strata, slice.Counts)
 	}

@@ -175,7 +175,11 @@ func (g *Gate) change(x, baseline float64) float64 {
 		return -x
 	}
 	// The bad event is at x + Slope*(1-baseline), so the success is at one less that.
-	return (1-x-g.Slope*(1-baseline))/baseline - 1
+	success := 1 - x - g.Slope*(1-baseline)
+	if baseline == 0 && success <= 0 {
+		return 0 // Nothing of nothing.
+	}
+	return success/baseline - 1
 }
 
 // between sets the two bounds: the fail side is the lower one where more is

@@ -50,18 +50,22 @@ func (s *Sample) eachStage(of func(stage, first, last int) Dispersion) {
 
 // dispersion is that of some strata together, of all that there are.
 func (g *Gate) dispersion(strata []Slice, some, all []spread) Dispersion {
-	d := Dispersion{Phi: max(g.floor(strata), sandwich(some)), CeilingPhi: 1}
+	fail, pass := sandwich(some)
+	if g.Worse == stats.Down {
+		fail, pass = pass, fail
+	}
+	d := Dispersion{Phi: max(g.floor(strata), fail), PassPhi: max(g.floor(strata), pass), CeilingPhi: 1}
 	if len(g.Ceilings) > 0 || g.Method == Ignore {
 		d.CeilingPhi = max(1, candidatePhi(some))
 	}
 	if g.Method == Ignore { // The level is a test of the candidate alone.
-		d.Phi = max(d.Phi, d.CeilingPhi)
+		d.Phi, d.PassPhi = max(d.Phi, d.CeilingPhi), max(d.PassPhi, d.CeilingPhi)
 	}
 	if g.Kind == Quantile && slices.ContainsFunc(some, spread.young) {
 		widest := widestPhi(all)
-		d.Phi, d.CeilingPhi = max(d.Phi, widest), max(d.CeilingPhi, widest)
+		d.Phi, d.PassPhi, d.CeilingPhi = max(d.Phi, widest), max(d.PassPhi, widest), max(d.CeilingPhi, widest)
 	}
-	d.Phi, d.CeilingPhi = rounded(d.Phi), rounded(d.CeilingPhi)
+	d.Phi, d.PassPhi, d.CeilingPhi = rounded(d.Phi), rounded(d.PassPhi), rounded(d.CeilingPhi)
 	return d
 }
 

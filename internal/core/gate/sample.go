@@ -23,8 +23,10 @@ type Sample struct {
 // Dispersion is how much more the counts vary between units than independent
 // requests would: what the likelihoods are tempered by.
 type Dispersion struct {
-	// Phi is that of the comparison.
-	Phi float64 `json:"phi"`
+	// Phi is that of the comparison, PassPhi what it is for the pass e-value; 0 for
+	// the same.
+	Phi     float64 `json:"phi"`
+	PassPhi float64 `json:"passPhi,omitempty"`
 	// CeilingPhi is that of the candidate's own rate.
 	CeilingPhi float64 `json:"ceilingPhi"`
 	Stage      int     `json:"stage,omitempty"`
@@ -78,7 +80,7 @@ func (s *Sample) of(stage int) []Slice {
 // same reports whether two samples hold the same of one stage.
 func (s *Sample) same(o *Sample, stage int) bool {
 	a, b := s.at(stage), o.at(stage)
-	return a.Phi == b.Phi && a.CeilingPhi == b.CeilingPhi && slices.EqualFunc(s.of(stage), o.of(stage), Slice.equal)
+	return a.Phi == b.Phi && a.PassPhi == b.PassPhi && a.CeilingPhi == b.CeilingPhi && slices.EqualFunc(s.of(stage), o.of(stage), Slice.equal)
 }
 
 // equal reports whether two slices hold the same counts.

@@ -63,10 +63,14 @@ func (s *spread) score(g *Gate) {
 // before the weight grows and on the candidate's after, and then its scores
 // cancel. Of many units as many do the contrary, but where two or three have all
 // the events there would seem to be no dispersion at all; so it is never taken
-// for less than if the strata had nothing in common. The lift lets the smaller arm
-// count for as dispersed as the larger one: of its few units those who fail often
-// may all be missing by chance (stats.Lift).
-func sandwich(some []spread) float64 {
+// for less than if the strata had nothing in common.
+//
+// The lift lets the smaller arm count for as dispersed as the larger one: of its
+// few units those who have most events may all be missing by chance (stats.Lift).
+// That makes its rate too low, never too high. So it is due where the test asks
+// whether the smaller arm has fewer events: in the direction Up (the candidate has
+// more) where the baseline is the smaller, else in the direction Down.
+func sandwich(some []spread) (up, down float64) {
 	var candidate, baseline [split.Buckets]float64
 	var t, c stats.ArmSpread
 	apart := 0.0
@@ -85,7 +89,7 @@ func sandwich(some []spread) float64 {
 	}
 	variance := t.Variance + c.Variance
 	if variance == 0 {
-		return 1
+		return 1, 1
 	}
 	together := 0.0
 	for j := range candidate {
@@ -94,7 +98,12 @@ func sandwich(some []spread) float64 {
 		t.Squares += candidate[j] * candidate[j]
 		c.Squares += baseline[j] * baseline[j]
 	}
-	return split.Buckets / (split.Buckets - 1.0) * (max(together, apart) + stats.Lift(t, c)) / variance
+	phi := func(squares float64) float64 { return split.Buckets / (split.Buckets - 1.0) * squares / variance }
+	up, down = phi(max(together, apart)), phi(max(together, apart)+stats.Lift(t, c))
+	if c.N < t.N {
+		up, down = down, up
+	}
+	return up, down
 }
 
 // contrast is how the residuals of the two arms of a stratum enter its score, and

@@ -24,13 +24,18 @@ func (g *Gate) test(s *Sample, stage int) test {
 		return gaugeTest{g, s.gauges(stage)}
 	case Rate, Quantile, Drift:
 	}
-	return countTest{g, s.counts(stage)}
+	passPhi := s.at(stage).PassPhi
+	if passPhi == 0 {
+		passPhi = s.at(stage).Phi
+	}
+	return countTest{g, s.counts(stage), passPhi}
 }
 
 // countTest is that of rates and of exceedances.
 type countTest struct {
 	*Gate
 	stats.Counts
+	passPhi float64
 }
 
 func (t countTest) fail(x float64) float64 {
@@ -45,6 +50,7 @@ func (t countTest) fail(x float64) float64 {
 }
 
 func (t countTest) pass(x float64) float64 {
+	t.Phi = t.passPhi
 	switch t.Method {
 	case Difference:
 		return t.LogEDiff(x, t.Slope, stats.Down, t.passPrior())
