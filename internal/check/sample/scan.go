@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/belay-rollouts/belay/internal/check/column"
@@ -58,7 +59,7 @@ func newScanner(o *Options) (*scanner, error) {
 			}
 		}
 	}
-	if s.mapping, err = column.Map(names, o.wanted(arms), o.asks()); err != nil {
+	if s.mapping, err = column.Map(names, o.wanted(arms), append(o.asks(), s.pointers(names)...)); err != nil {
 		return nil, err
 	}
 	if _, ok := s.mapping.Find(column.Arm); arms && !ok && len(names) > 0 {
@@ -77,6 +78,23 @@ func newScanner(o *Options) (*scanner, error) {
 		s.pairing = pair.NewStore(o.MaxIDs, len(s.gates))
 	}
 	return s, nil
+}
+
+// pointers are the outputs that are named by a JSON pointer into the rows
+// themselves: output:/answer/score in rows that have an answer.
+func (s *scanner) pointers(names []string) (asks []column.Ask) {
+	if !slices.ContainsFunc(s.files, func(f *file) bool { return f.format == row.JSONL }) {
+		return nil
+	}
+	for _, g := range s.options.Gates {
+		role := column.Role(g.Metric)
+		asked := slices.ContainsFunc(s.options.Columns, func(a column.Ask) bool { return a.Role == role })
+		key, _, _ := strings.Cut(strings.TrimPrefix(g.Output, "/"), "/")
+		if strings.HasPrefix(g.Output, "/") && !asked && slices.Contains(names, key) {
+			asks = append(asks, column.Ask{Role: role, Column: g.Output})
+		}
+	}
+	return asks
 }
 
 // place notes where the values of each role stand.

@@ -277,6 +277,21 @@ func TestAnswersAreCompared(t *testing.T) {
 	}
 }
 
+func TestOutputsAreFoundByTheirPointers(t *testing.T) {
+	t.Parallel()
+	file := `{"id":1,"answer":{"score":0.5,"label":"fraud"}}` + "\n" + `{"id":2,"answer":{"score":0.7,"label":"ham"}}` + "\n"
+	o := options(file, file)
+	o.Gates = gates(t, "output:/answer/score max 0.2", "output:/answer/label class fraud maxIncrease 1pp", "output:/other/score max 0.2")
+	s := read(t, o)
+	if c := counted(s.Gates[1]); c.NT != 2 || c.KT != 1 || s.Gates[0].Absent != "" || s.Gates[2].Absent != sample.NoColumn {
+		t.Errorf("%+v; absent %q, %q", c, s.Gates[0].Absent, s.Gates[2].Absent)
+	}
+	o.Columns = asks(t, "output:/answer/label=/id")
+	if c := counted(read(t, o).Gates[1]); c.NT != 2 || c.KT != 0 {
+		t.Errorf("by another pointer: %+v", c)
+	}
+}
+
 func TestUnitsFallIntoTheSameBucketInBothArms(t *testing.T) {
 	t.Parallel()
 	rows := "user_id,status\n"
