@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -48,6 +49,31 @@ func TestAPlanFitsItsTerminal(t *testing.T) {
 		}
 		if got := strings.Contains(strings.Join(lines, "\n"), "CATCHES 80% (90%)"); got != powers {
 			t.Errorf("at %d columns both powers are shown: %v", width, got)
+		}
+	}
+}
+
+// TestTheGuideShowsWhatIsPrinted holds the guide to the story that is played.
+func TestTheGuideShowsWhatIsPrinted(t *testing.T) {
+	t.Parallel()
+	guide, err := os.ReadFile("../../docs/plan.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	story, err := os.ReadFile("testdata/script/plan.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, printed, found := strings.Cut(string(story), "-- declared.txt --\n")
+	if !found || !strings.Contains(string(guide), printed) {
+		t.Error("docs/plan.md shows another plan than testdata/script/plan.txtar")
+	}
+	for _, w := range []planner.Caution{
+		planner.CautionUnguarded, planner.CautionCeiling, planner.CautionSamples, planner.CautionNotProven, planner.CautionSlow,
+		planner.CautionBlind, planner.CautionCritical, planner.CautionRevenue,
+	} {
+		if !strings.Contains(string(guide), "`"+string(w)+"`") {
+			t.Errorf("docs/plan.md does not explain %s", w)
 		}
 	}
 }
