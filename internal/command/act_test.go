@@ -85,7 +85,7 @@ func TestARefusedPromotionListsAllThatIsMissing(t *testing.T) {
   gates:
     - {metric: error_rate, maxIncrease: 5pp, onFail: hold}
     - {metric: "outcome:correct", kind: rate, maxDecrease: 4pp}
-    - {metric: latency_p99, maxIncrease: 1%}
+    - {metric: latency_p99, maxIncrease: 1%, onFail: hold}
 `))
 		w.drive(t, "m-v2", 0.4)
 		time.Sleep(time.Minute)
