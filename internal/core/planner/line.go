@@ -52,11 +52,12 @@ func (m *measure) gaugeExcess(l *look, side side, yT []float64) float64 {
 			n += l.nT[s]
 			sum += l.nT[s] * math.Log(yT[s])
 		}
-		if m.effective(n) < stats.MinEffective {
+		effective := m.effective(n)
+		if effective < stats.MinEffective {
 			return 0
 		}
 		info := n / one.variance
-		return stats.LogENormalMix(dir*(sum/n-margin)*math.Sqrt(info), info, p)
+		return stats.LogENormalMix(normalised(dir*(sum/n-margin)*math.Sqrt(info), effective-1), info, p)
 	}
 	if side == passing {
 		return mix(m.gate.From, l.stage, -worse, stats.Prior3(math.Abs(margin))) - gate.PassAt(m.plan.Alpha)
@@ -67,6 +68,13 @@ func (m *measure) gaugeExcess(l *look, side side, yT []float64) float64 {
 	}
 	pooled := mix(m.gate.From, l.stage, worse, stats.Prior3(levelPrior))
 	return stats.GateLogE(pooled, perStage, len(m.plan.Stages)-m.gate.From) - m.gate.FailAt(m.plan.Alpha)
+}
+
+// normalised is the standard normal distance that is as unlikely as one in units of
+// an estimated standard error, by Wallace's approximation (STATISTICS 3.5).
+func normalised(t, freedom float64) float64 {
+	z := (8*freedom + 1) / (8*freedom + 3) * math.Sqrt(freedom*math.Log1p(t*t/freedom))
+	return math.Copysign(z, t)
 }
 
 // levelPrior is the scale of the fail side of resources (STATISTICS 3.1).

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -27,6 +28,23 @@ var fullLevels = []string{
 	"error_rate=0.5%", "latency_p99=120ms,p50=40ms", "outcome:conversion=5%", "outcome:revenue=12.5,cv=6,nonzero=5%", "memory=2GiB,spread=5%,correlation=0.5",
 }
 
+// fullPlan is the plan that several tests look at; none of them changes it.
+var fullPlan = sync.OnceValues(func() (Outlook, error) {
+	file, _, err := spec.Parse("file", []byte(header+full))
+	if err != nil {
+		return Outlook{}, err
+	}
+	r, _, err := spec.Resolve(file.Models[0], file.Rollouts[0], nil)
+	if err != nil {
+		return Outlook{}, err
+	}
+	traffic, err := Declare("100/s", fullLevels)
+	if err != nil {
+		return Outlook{}, err
+	}
+	return Look(r, traffic)
+})
+
 // A plan of few stages, to be looked at often.
 const short = `  stages: [{weight: 5%, dwell: 1h}, {weight: 50%, dwell: 1h}, {weight: 100%, holdback: 1%}]
   gates:
@@ -37,7 +55,10 @@ const short = `  stages: [{weight: 5%, dwell: 1h}, {weight: 50%, dwell: 1h}, {we
 
 func TestAPlanSaysWhatEachStageAndGateSees(t *testing.T) {
 	t.Parallel()
-	o := outlookOf(t, full, declared(t, "100/s", fullLevels...))
+	o, err := fullPlan()
+	if err != nil {
+		t.Fatal(err)
+	}
 	if len(o.Stages) != 5 || len(o.Gates) != 5 || len(o.Assumed) != 0 {
 		t.Fatalf("%d stages, %d gates, assumed %q", len(o.Stages), len(o.Gates), o.Assumed)
 	}
@@ -68,7 +89,10 @@ func TestAPlanSaysWhatEachStageAndGateSees(t *testing.T) {
 
 func TestEveryKindOfHarmIsCaughtSoonerTheLargerItIs(t *testing.T) {
 	t.Parallel()
-	o := outlookOf(t, full, declared(t, "100/s", fullLevels...))
+	o, err := fullPlan()
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, g := range o.Gates {
 		if len(g.Harms) < 2 {
 			t.Errorf("%s: %d harms", g.Gate, len(g.Harms))
@@ -91,7 +115,10 @@ func TestEveryKindOfHarmIsCaughtSoonerTheLargerItIs(t *testing.T) {
 
 func TestStagesSeeMoreOneAfterTheOther(t *testing.T) {
 	t.Parallel()
-	o := outlookOf(t, full, declared(t, "100/s", fullLevels...))
+	o, err := fullPlan()
+	if err != nil {
+		t.Fatal(err)
+	}
 	for g := range o.Gates {
 		catches, proves := math.Inf(1), math.Inf(1)
 		for _, s := range o.Stages {
@@ -145,13 +172,19 @@ func TestAMarginThatIsSaidToBeProvableIsProven(t *testing.T) {
 
 // TestAHarmThatIsSaidToBeCaughtIsCaught plans the smallest harms again.
 func TestAHarmThatIsSaidToBeCaughtIsCaught(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes seconds")
+	}
 	t.Parallel()
 	traffic := declared(t, "100/s", fullLevels...)
 	p, err := Compile(resolved(t, full), traffic)
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := outlookOf(t, full, traffic)
+	o, err := fullPlan()
+	if err != nil {
+		t.Fatal(err)
+	}
 	for stage, weight := range map[int]uint32{0: 100, 1: 1000} {
 		for _, at := range o.Stages[stage].Gates {
 			for want, c := range map[float64]*Change{0.8: at.Catches.P80} {
@@ -166,8 +199,11 @@ func TestAHarmThatIsSaidToBeCaughtIsCaught(t *testing.T) {
 
 func TestAPlanIsAFunctionOfItsArguments(t *testing.T) {
 	t.Parallel()
-	traffic := declared(t, "37/s", fullLevels...)
-	a, b := outlookOf(t, full, traffic), outlookOf(t, full, traffic)
+	a, err := fullPlan()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := outlookOf(t, full, declared(t, "100/s", fullLevels...))
 	if diff := cmp.Diff(a, b); diff != "" {
 		t.Error(diff)
 	}
@@ -348,7 +384,10 @@ func TestAStageWaitsForWhatItTolerates(t *testing.T) {
 
 func TestAGuardDoesNotKeepABadCandidateAtAStage(t *testing.T) {
 	t.Parallel()
-	o := outlookOf(t, full, declared(t, "100/s", fullLevels...))
+	o, err := fullPlan()
+	if err != nil {
+		t.Fatal(err)
+	}
 	if required, guard := o.Gates[2].Harms[0], o.Gates[3].Harms[0]; len(required.CaughtBy) != 4 || len(guard.CaughtBy) != 5 {
 		t.Errorf("a required gate is passed by at %v, a guard at %v", required.CaughtBy, guard.CaughtBy)
 	}

@@ -26,9 +26,11 @@ func (f flow) String() string { return "- {" + strings.Join(f, ", ") + "}" }
 func gateYAML(g spec.ResolvedGate) string {
 	var f flow
 	f.add("metric", plainText(g.Metric))
-	if g.Outcome != "" || g.Kind == spec.KindMean && g.Source == "" && !strings.Contains(g.Metric, "_") {
+	// Of other metrics the name says what they are.
+	if g.Outcome != "" || strings.HasPrefix(g.Metric, "output:") || g.Source != "" && g.Kind != spec.KindGauge {
 		f.add("kind", string(g.Kind))
 	}
+	f.add("class", plainText(g.Class))
 	f.add("source", string(g.Source))
 	f.add("query", plainText(g.Query))
 	if g.Margin != nil {
@@ -52,6 +54,9 @@ func gateYAML(g spec.ResolvedGate) string {
 	}
 	if g.Cap > 0 {
 		f.add("cap", strconv.FormatFloat(g.Cap, 'f', -1, 64))
+	}
+	if g.Covariate {
+		f.add("covariate", "true")
 	}
 	if g.Per != "" && g.Per != spec.PerReport {
 		f.add("per", string(g.Per))
@@ -79,13 +84,20 @@ func plainText(s string) string {
 	return s
 }
 
-// stageYAML is a weight stage as a line of a file.
-func stageYAML(s spec.ResolvedStage) string {
+// stageYAML is a weight stage as a line of a file. Its minSamples are left to the
+// policy unless samples is set.
+func stageYAML(s spec.ResolvedStage, samples bool) string {
 	var f flow
 	f.add("weight", s.Weight.String())
 	f.add("dwell", value.FormatDuration(s.Dwell))
 	f.add("maxDuration", value.FormatDuration(s.MaxDuration))
 	f.add("require", string(s.Require))
+	if samples {
+		f.add("minSamples", strconv.FormatInt(s.MinSamples, 10))
+	}
+	if s.Tolerance > 0 {
+		f.add("tolerance", strconv.FormatFloat(s.Tolerance, 'f', -1, 64))
+	}
 	if s.Holdback > 0 {
 		f.add("holdback", s.Holdback.String())
 	}
@@ -126,7 +138,14 @@ func (a advisor) stage(i int, why string, change func(*spec.ResolvedStage)) []Pr
 	}
 	s := a.stages[i]
 	change(&s)
-	return []Proposal{{Why: why, YAML: stageYAML(s)}}
+	return []Proposal{{Why: why, YAML: stageYAML(s, a.samplesDiffer())}}
+}
+
+// samplesDiffer reports whether stages have minimums of samples of their own.
+func (a advisor) samplesDiffer() bool {
+	return slices.ContainsFunc(a.stages, func(s spec.ResolvedStage) bool {
+		return s.Kind == spec.StageWeight && s.MinSamples != a.stages[len(a.stages)-1].MinSamples
+	})
 }
 
 // from proposes that a gate begins at a later stage.
