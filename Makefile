@@ -12,8 +12,10 @@ BENCHSTAT := $(BIN)/benchstat
 PLATFORMS ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 # How long each fuzz target runs.
 FUZZTIME ?= 30s
-# How many cases each property is checked with by `make properties`.
+# How many cases each property is checked with by `make properties`, and the seed
+# they are drawn from, here and by the tests; 0 draws new ones.
 CHECKS ?= 100000
+export SEED ?= 1
 # How often `make bench-decisions` plays each regression, and a file in which it
 # keeps what is complete, to go on from there.
 REPS ?= 100
@@ -48,11 +50,11 @@ cross: ## build for every platform in PLATFORMS, into .cache/cross
 
 .PHONY: test
 test: ## all tests that need nothing but Go
-	$(GO) test -timeout 15m ./...
+	tools/test -timeout 15m
 
 .PHONY: race
 race: ## the same under the race detector, without the long simulations
-	$(GO) test -race -short -timeout 20m ./...
+	tools/test -race -short -timeout 20m
 
 # Tests behind the build tag `integration` need more than Go or more time.
 # They measure time, so packages run one after another.
@@ -64,7 +66,7 @@ integration: ## tests against a real model server, crashes and many seeds (needs
 .PHONY: properties
 properties: ## every property with CHECKS cases
 	@for package in $$(tools/packages-importing pgregory.net/rapid); do \
-		$(GO) test -short -timeout 30m "$$package" -rapid.checks=$(CHECKS) -rapid.nofailfile; \
+		$(GO) test -short -timeout 30m "$$package" -rapid.checks=$(CHECKS) -rapid.seed=$(SEED) -rapid.nofailfile; \
 	done
 
 .PHONY: fuzz

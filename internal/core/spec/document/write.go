@@ -94,20 +94,29 @@ func (o *Piece) flow(b *strings.Builder) {
 // isSafe reports whether text means itself in YAML without quotes, in every
 // place: it begins with a letter or a digit, has no sign that ends or opens
 // anything, and is no word or number that a reader may take for something else.
+// What follows a colon must be as harmless as the beginning, because inside
+// brackets some parsers begin a value there.
 func isSafe(text string) bool {
 	switch strings.ToLower(text) {
 	case "", "true", "false", "null", "yes", "no", "on", "off", "y", "n":
 		return false
 	}
-	if !value.IsAlphanumeric(text[0]) && text[0] != '/' && text[0] != '_' || strings.HasSuffix(text, ":") {
+	if !startsSafely(text) {
 		return false
 	}
 	for i := range len(text) {
 		if !value.IsAlphanumeric(text[i]) && strings.IndexByte("%/.:_+-@~", text[i]) < 0 {
 			return false
 		}
+		if text[i] == ':' && !startsSafely(text[i+1:]) {
+			return false
+		}
 	}
 	return !numeric(text)
+}
+
+func startsSafely(text string) bool {
+	return text != "" && (value.IsAlphanumeric(text[0]) || text[0] == '/' || text[0] == '_')
 }
 
 // numeric reports whether some reader of YAML could take text for a number, a
