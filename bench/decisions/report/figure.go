@@ -6,25 +6,26 @@ import (
 
 	"github.com/belay-rollouts/belay/bench/decisions/contest"
 	"github.com/belay-rollouts/belay/bench/decisions/corpus"
+	"github.com/belay-rollouts/belay/bench/draw"
 )
 
 // Figure is a chart and the name of its file.
 type Figure struct {
 	File  string
 	Alt   string
-	Chart Chart
+	Chart draw.Chart
 }
 
 // Figures are the charts of the page.
 func (r *Results) Figures() []Figure {
-	shares := func(title, axis, bound string, at float64) Chart {
-		return Chart{Title: title, Axis: axis, From: 0, To: 1, Bound: at, BoundName: bound, Tick: percent}
+	shares := func(title, axis, bound string, at float64) draw.Chart {
+		return draw.Chart{Title: title, Axis: axis, From: 0, To: 1, Bound: at, BoundName: bound, Tick: percent}
 	}
 	rollback := shares("Rolled back without a reason", "share of the rollouts of candidates that are no worse, worst case", "5 %", Alpha)
 	promotion := shares("Promoted on the margin", "share of the rollouts of candidates that are worse by exactly the margin, worst case", "5 %", Alpha)
 	early := shares("Critical regressions caught early", "share of all critical regressions stopped while the weight was at most 10 %", "95 %", caughtBound)
-	harm := Chart{Title: "Requests harmed", Axis: "share of the requests that are harmed when all is switched at once, over all regressions", Log: true, From: 1e-5, To: 1, Bound: 1 - savedBound, BoundName: "10 %", Tick: small}
-	time := Chart{Title: "Time to rollback", Axis: "median of the minutes from the first harm to the rollback, over all regressions that were rolled back", Log: true, From: 1, To: 1000, Tick: func(v float64) string { return span(int(math.Round(v))) }}
+	harm := draw.Chart{Title: "Requests harmed", Axis: "share of the requests that are harmed when all is switched at once, over all regressions", Log: true, From: 1e-5, To: 1, Bound: 1 - savedBound, BoundName: "10 %", Tick: small}
+	time := draw.Chart{Title: "Time to rollback", Axis: "median of the minutes from the first harm to the rollback, over all regressions that were rolled back", Log: true, From: 1, To: 1000, Tick: func(v float64) string { return span(int(math.Round(v))) }}
 	out := []Figure{
 		{"decisions-false-rollback.svg", "False rollbacks by rule and rate", r.fill(rollback, func(rule string, rate int) float64 {
 			return r.worst(rule, rate, corpus.NoChange, func(t *contest.Tally) int { return t.RolledBack })
@@ -58,12 +59,12 @@ func small(v float64) string {
 }
 
 // fill gives a chart its rows: a rule each, a value for each rate.
-func (r *Results) fill(c Chart, value func(rule string, rate int) float64) Chart {
+func (r *Results) fill(c draw.Chart, value func(rule string, rate int) float64) draw.Chart {
 	for _, rate := range corpus.Rates {
 		c.Series = append(c.Series, perMinute(rate))
 	}
 	for _, name := range r.Rules {
-		row := Row{Name: name, Bold: name == contest.BelayName}
+		row := draw.Row{Name: name, Bold: name == contest.BelayName}
 		for _, rate := range corpus.Rates {
 			row.Values = append(row.Values, value(name, rate))
 		}

@@ -7,6 +7,7 @@ import (
 	"github.com/belay-rollouts/belay/bench/decisions/contest"
 	"github.com/belay-rollouts/belay/bench/decisions/corpus"
 	"github.com/belay-rollouts/belay/bench/decisions/rule"
+	"github.com/belay-rollouts/belay/bench/draw"
 )
 
 // Page is the page of Markdown.
@@ -35,13 +36,13 @@ several cells when that is so in any of them.
 `
 
 func (r *Results) claims() string {
-	t := newTable("claim", "measured", "holds")
+	t := draw.NewTable("claim", "measured", "holds")
 	for _, c := range r.Claims() {
 		holds := "yes"
 		if !c.Holds {
 			holds = "**no**"
 		}
-		t.row(c.Text, c.Measured, holds)
+		t.Row(c.Text, c.Measured, holds)
 	}
 	var b strings.Builder
 	b.WriteString(t.String())
@@ -67,13 +68,13 @@ func (r *Results) byRule(class corpus.Class, count func(*contest.Tally) int) str
 	for _, rate := range corpus.Rates {
 		head = append(head, perMinute(rate)+": mean", "worst case")
 	}
-	t := newTable(head...)
+	t := draw.NewTable(head...)
 	for _, name := range r.Rules {
 		row := []string{bold(name)}
 		for _, rate := range corpus.Rates {
 			row = append(row, percent(r.mean(name, rate, class, count)), percent(r.worst(name, rate, class, count)))
 		}
-		t.row(row...)
+		t.Row(row...)
 	}
 	return t.String()
 }
@@ -90,7 +91,7 @@ func (r *Results) rollbackSection(b *strings.Builder) {
 	r.figure(b, "decisions-false-rollback.svg")
 	b.WriteString("\n" + r.byRule(corpus.NoChange, func(t *contest.Tally) int { return t.RolledBack }))
 	b.WriteString("\nBelay, case by case: rolled back, and held for a person because a margin could not be proven within `maxDuration`; the rest was promoted.\n\n")
-	t := newTable(append([]string{"case"}, double("rolled back", "held")...)...)
+	t := draw.NewTable(append([]string{"case"}, double("rolled back", "held")...)...)
 	for _, c := range ofClass(corpus.NoChange) {
 		r.caseRow(t, c.Name, func(t *contest.Tally) []string {
 			return []string{fmt.Sprintf("%d of %d", t.RolledBack, t.Reps), percent(share(t.Held, t.Reps))}
@@ -98,7 +99,7 @@ func (r *Results) rollbackSection(b *strings.Builder) {
 	}
 	b.WriteString(t.String())
 	b.WriteString("\nNothing is promised where failures come in bursts at one arm alone: it looks like a candidate that fails at times, because it is one.\n\n")
-	t = newTable(append([]string{"case"}, double("rolled back", "held")...)...)
+	t = draw.NewTable(append([]string{"case"}, double("rolled back", "held")...)...)
 	for _, c := range ofClass(corpus.Reported) {
 		r.caseRow(t, c.Name, func(t *contest.Tally) []string {
 			return []string{fmt.Sprintf("%d of %d", t.RolledBack, t.Reps), percent(share(t.Held, t.Reps))}
@@ -137,7 +138,7 @@ func (r *Results) cell(name string, rate int) *contest.Cell {
 }
 
 // caseRow adds a row of what Belay did in a case at each rate, if it was run.
-func (r *Results) caseRow(t *table, name string, show func(*contest.Tally) []string, width int) {
+func (r *Results) caseRow(t *draw.Table, name string, show func(*contest.Tally) []string, width int) {
 	row, played := []string{name}, false
 	for _, rate := range corpus.Rates {
 		cells := make([]string, width)
@@ -147,7 +148,7 @@ func (r *Results) caseRow(t *table, name string, show func(*contest.Tally) []str
 		row = append(row, cells...)
 	}
 	if played {
-		t.row(row...)
+		t.Row(row...)
 	}
 }
 
@@ -156,7 +157,7 @@ func (r *Results) marginSection(b *strings.Builder) {
 	r.figure(b, "decisions-false-promotion.svg")
 	b.WriteString("\n" + r.byRule(corpus.AtMargin, func(t *contest.Tally) int { return t.Whole }))
 	b.WriteString("\nBelay, case by case: given all of the traffic, and rolled back; the rest was held for a person.\n\n")
-	t := newTable(append([]string{"case"}, double("all traffic", "rolled back")...)...)
+	t := draw.NewTable(append([]string{"case"}, double("all traffic", "rolled back")...)...)
 	for _, c := range ofClass(corpus.AtMargin) {
 		r.caseRow(t, c.Name, func(t *contest.Tally) []string {
 			return []string{fmt.Sprintf("%d of %d", t.Whole, t.Reps), percent(share(t.RolledBack, t.Reps))}
@@ -168,14 +169,14 @@ func (r *Results) marginSection(b *strings.Builder) {
 func (r *Results) criticalSection(b *strings.Builder) {
 	b.WriteString("\n## Critical regressions\n\nCritical by definition: failures x5 or more, p99 x2 or more, conversion -30 % or more, at the full size of the effect. Caught early: stopped while the candidate never had more than 10 % of the traffic.\n")
 	r.figure(b, "decisions-caught.svg")
-	t := newTable("rule", "critical, caught early", "all regressions, caught early", "stopped at all")
+	t := draw.NewTable("rule", "critical, caught early", "all regressions, caught early", "stopped at all")
 	for _, name := range r.Rules {
-		t.row(bold(name), percent(r.early(name, func(c *contest.Cell) bool { return c.Critical })),
+		t.Row(bold(name), percent(r.early(name, func(c *contest.Cell) bool { return c.Critical })),
 			percent(r.early(name, func(*contest.Cell) bool { return true })), percent(1-r.promoted(name)))
 	}
 	b.WriteString("\n" + t.String())
 	b.WriteString("\nBelay, cell by cell: caught early, and the median of the minutes from the first harm to the rollback.\n\n")
-	t = newTable(append([]string{"case"}, double("early", "median")...)...)
+	t = draw.NewTable(append([]string{"case"}, double("early", "median")...)...)
 	for _, c := range ofClass(corpus.Harm) {
 		if found := r.any(c.Name); found != nil && found.Critical {
 			r.caseRow(t, c.Name, func(t *contest.Tally) []string {
@@ -218,7 +219,7 @@ func (r *Results) promoted(rule string) float64 {
 // uncounted lists the critical cells that the planner does not expect to be caught
 // early.
 func (r *Results) uncounted(b *strings.Builder) {
-	t := newTable("case", "rate", "possible by the plan", "caught early")
+	t := draw.NewTable("case", "rate", "possible by the plan", "caught early")
 	some := false
 	r.of(corpus.Harm, func(c *contest.Cell) {
 		own := c.Rules[contest.BelayName]
@@ -227,7 +228,7 @@ func (r *Results) uncounted(b *strings.Builder) {
 		}
 		p, _ := r.Possible(c)
 		some = true
-		t.row(c.Case, perMinute(c.Rate), percent(p), fmt.Sprintf("%d of %d", own.Early, own.Reps))
+		t.Row(c.Case, perMinute(c.Rate), percent(p), fmt.Sprintf("%d of %d", own.Early, own.Reps))
 	})
 	if some {
 		b.WriteString("\nNot counted above, because the planner gives less than 95 % for it in the default ladder:\n\n" + t.String())
@@ -241,7 +242,7 @@ func (r *Results) harmSection(b *strings.Builder) {
 	for _, rate := range corpus.Rates {
 		head = append(head, perMinute(rate))
 	}
-	t := newTable(append(head, "all", "critical alone", "users, where they come back")...)
+	t := draw.NewTable(append(head, "all", "critical alone", "users, where they come back")...)
 	for _, name := range r.Rules {
 		row := []string{bold(name)}
 		for _, rate := range corpus.Rates {
@@ -251,7 +252,7 @@ func (r *Results) harmSection(b *strings.Builder) {
 		all, _ := r.Saved(name, func(*contest.Cell) bool { return true }, harmed)
 		critical, _ := r.Saved(name, func(c *contest.Cell) bool { return c.Critical }, harmed)
 		people, _ := r.Saved(name, sticky, users)
-		t.row(append(row, fine(all), fine(critical), fine(people))...)
+		t.Row(append(row, fine(all), fine(critical), fine(people))...)
 	}
 	b.WriteString("\nFewer than when all is switched at once:\n\n" + t.String())
 	r.figure(b, "decisions-time.svg")
@@ -259,7 +260,7 @@ func (r *Results) harmSection(b *strings.Builder) {
 	for _, rate := range corpus.Rates {
 		head = append(head, perMinute(rate))
 	}
-	t = newTable(head...)
+	t = draw.NewTable(head...)
 	for _, name := range r.Rules {
 		row := []string{bold(name)}
 		for _, rate := range corpus.Rates {
@@ -269,7 +270,7 @@ func (r *Results) harmSection(b *strings.Builder) {
 			}
 			row = append(row, text)
 		}
-		t.row(row...)
+		t.Row(row...)
 	}
 	b.WriteString("\nMedian time from the first harm to the rollback, of what was rolled back:\n\n" + t.String())
 }
@@ -304,7 +305,7 @@ func (r *Results) weakSection(b *strings.Builder) {
 		}
 		for name, o := range c.Rules {
 			if name != contest.BelayName && name != allAtOnce && r.trustworthy(name, c.Rate) && harmed(t) > 2*harmed(o) {
-				lines = append(lines, fmt.Sprintf("- %s at %s: %s harms %s requests, Belay %s.", c.Case, perMinute(c.Rate), name, thousands(int(harmed(o))), thousands(int(harmed(t)))))
+				lines = append(lines, fmt.Sprintf("- %s at %s: %s harms %s requests, Belay %s.", c.Case, perMinute(c.Rate), name, draw.Thousands(int(harmed(o))), draw.Thousands(int(harmed(t)))))
 			}
 		}
 	})
@@ -326,7 +327,7 @@ func (r *Results) trustworthy(name string, rate int) bool {
 
 func (r *Results) caseSection(b *strings.Builder) {
 	b.WriteString("\n## All regressions\n\nBelay: stopped at all, and the mean of the requests harmed against those of \"all at once\".\n\n")
-	t := newTable(append([]string{"case"}, double("stopped", "harm")...)...)
+	t := draw.NewTable(append([]string{"case"}, double("stopped", "harm")...)...)
 	for _, class := range []corpus.Class{corpus.Harm, corpus.Drift} {
 		for _, c := range ofClass(class) {
 			row, played := []string{c.Name}, false
@@ -343,7 +344,7 @@ func (r *Results) caseSection(b *strings.Builder) {
 				row = append(row, stopped, harm)
 			}
 			if played {
-				t.row(row...)
+				t.Row(row...)
 			}
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/belay-rollouts/belay/bench/decisions/rule"
+	"github.com/belay-rollouts/belay/bench/draw"
 )
 
 const allAtOnce = rule.AllAtOnceName
@@ -32,15 +33,7 @@ func fine(share float64) string {
 }
 
 // perMinute writes a rate of requests.
-func perMinute(rate int) string { return thousands(rate) + "/min" }
-
-func thousands(n int) string {
-	s := strconv.Itoa(n)
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
-}
+func perMinute(rate int) string { return draw.Thousands(rate) + "/min" }
 
 // span writes minutes as people do.
 func span(minutes int) string {
@@ -52,32 +45,6 @@ func span(minutes int) string {
 	}
 	return fmt.Sprintf("%.0f h", float64(minutes)/60)
 }
-
-// table is a table of Markdown.
-type table struct{ b strings.Builder }
-
-func newTable(head ...string) *table {
-	t := &table{}
-	t.row(head...)
-	for i := range head {
-		if i == 0 {
-			t.b.WriteString("|---")
-		} else {
-			t.b.WriteString("|---:")
-		}
-	}
-	t.b.WriteString("|\n")
-	return t
-}
-
-func (t *table) row(cells ...string) {
-	for _, c := range cells {
-		t.b.WriteString("| " + c + " ")
-	}
-	t.b.WriteString("|\n")
-}
-
-func (t *table) String() string { return t.b.String() }
 
 // percentOf writes a small share as a percent with two digits that say something.
 func percentOf(share float64) string {
