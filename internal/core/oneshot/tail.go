@@ -37,6 +37,10 @@ func studentTail(t, nu float64, dir stats.Dir) float64 {
 // of the tail.
 const manyEvents = 1e6
 
+// leastCount is the number of events below which there are none: that of a
+// fraction is rounding, and the incomplete beta function has no such argument.
+const leastCount = 1e-12
+
 // binomialTail returns the probability of at least k (Up) or at most k (Down)
 // of n events of probability p. Counts may be fractional.
 func binomialTail(k, n, p float64, dir stats.Dir) float64 {
@@ -44,7 +48,7 @@ func binomialTail(k, n, p float64, dir stats.Dir) float64 {
 		k, p = n-k, 1-p
 	}
 	switch {
-	case k <= 0:
+	case k < leastCount:
 		return 1
 	case p <= 0:
 		return 0
