@@ -103,7 +103,7 @@ func verdictSentence(live *controller.Live) string {
 	if limit <= 0 {
 		return text + "."
 	}
-	return fmt.Sprintf("%s; without that, %s at %s.", text, undecidedText(plan.OnUndecided), moment(state.StageAt.Add(limit)))
+	return fmt.Sprintf("%s; without that, %s at %s.", text, undecidedText(plan.OnUndecided), moment(state.StageSince().Add(limit)))
 }
 
 func undecidedText(o spec.OnUndecided) string {
@@ -133,7 +133,7 @@ func faultSentence(live *controller.Live, byHand string) string {
 	case spec.ThenHold:
 		return text + "."
 	}
-	return text + moment(state.Fault.Since.Add(plan.Faults.HoldFor)) + "."
+	return text + moment(state.Fault.Counted().Add(plan.Faults.HoldFor)) + "."
 }
 
 // moment writes a time, with its date when that is not today's.

@@ -228,8 +228,11 @@ func (w *worker) notStored(ctx context.Context, s stored) {
 func (w *worker) backOff() {
 	w.retries++
 	wait := firstRetry << min(w.retries-1, 10)
-	w.retryAt = now().Add(min(wait, lastRetry))
+	w.retryAt = time.Now().Add(min(wait, lastRetry))
 }
+
+// backedOff reports whether the store is not to be tried again yet.
+func (w *worker) backedOff() bool { return time.Until(w.retryAt) > 0 }
 
 // reload reads the rollout again after somebody else moved it, which is what a
 // commit looks like whose answer was lost. It reports whether the store could

@@ -98,7 +98,7 @@ func (w *worker) intended() chan struct{} {
 func (w *worker) finish(ctx context.Context) {
 	e := w.ending
 	w.putBack(ctx)
-	if !e.inStore && w.commit == nil && !now().Before(w.retryAt) {
+	if !e.inStore && w.commit == nil && !w.backedOff() {
 		times := e.times
 		w.launch(ctx, &commit{proposal: e.proposal, ending: &times})
 	}
@@ -209,7 +209,7 @@ func (w *worker) close(ctx context.Context) {
 		return
 	}
 	if !e.timed {
-		if now().Before(w.retryAt) {
+		if w.backedOff() {
 			return
 		}
 		w.collectErr = w.collect(ctx, lookTimeout)

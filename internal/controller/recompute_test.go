@@ -2,6 +2,7 @@ package controller_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -35,12 +36,15 @@ func recompute(t *testing.T, w *controllertest.World, name string) {
 				t.Fatalf("evidence of entry %d: %v", e.Seq, err)
 			}
 		}
+		if e.MaxGap <= 0 || e.MaxGap > 5*time.Second {
+			t.Fatalf("entry %d took %v between two looks for watched", e.Seq, e.MaxGap)
+		}
 		judged := rollout.Judge(&rec.Plan, e.Before, ev, nil)
 		if diff := cmp.Diff(e.Judgements, judged); diff != "" {
 			t.Fatalf("entry %d is judged otherwise (-stored +again):\n%s", e.Seq, diff)
 		}
 		d := rollout.Decide(rollout.Input{
-			Now: e.At, Plan: &rec.Plan, State: e.Before, Evidence: ev, Judgements: judged, Traffic: e.Traffic, Act: e.Act,
+			Now: e.At, MaxGap: e.MaxGap, Plan: &rec.Plan, State: e.Before, Evidence: ev, Judgements: judged, Traffic: e.Traffic, Act: e.Act,
 		})
 		if d.Kind != e.Kind || d.Reason != e.Reason || d.Gate != e.Gate || d.Sentence != e.Sentence {
 			t.Fatalf("entry %d was %s by %s, again it is %s by %s:\n%s\n%s", e.Seq, e.Kind, e.Reason, d.Kind, d.Reason, e.Sentence, d.Sentence)

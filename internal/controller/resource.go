@@ -43,7 +43,7 @@ func (w *worker) place() sampler.Place {
 	if !live.Known || seen.CutOff != nil || int(seen.Stratum) != stratum || seen.Weight != weight || weight == 0 || weight >= split.Whole {
 		return nothing
 	}
-	return sampler.Place{Stratum: stratum, Stage: state.Stage, Warm: state.Stratum().Warm}
+	return sampler.Place{Stratum: stratum, Stage: state.Stage, Warm: state.Warm()}
 }
 
 // resources are what became of the windows; nil where none are taken.

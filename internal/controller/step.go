@@ -88,7 +88,7 @@ const (
 
 // nextLook is when a decision wants to be looked at again.
 func (w *worker) nextLook(d rollout.Decision, now time.Time) time.Time {
-	if d.Reason == rollout.ReasonNotReady && now.Sub(w.rec.CreatedAt) < readyFor {
+	if d.Reason == rollout.ReasonNotReady && now.Sub(w.rec.CreatedAt).Abs() < readyFor {
 		return now.Add(readyLook)
 	}
 	return d.Wake
@@ -183,11 +183,8 @@ func (w *worker) take() (*ledger.Snapshot, *evidence.Evidence) {
 
 // input is the world as this decision sees it.
 func (w *worker) input(ev *evidence.Evidence, a *ask) rollout.Input {
-	in := rollout.Input{Now: now(), Plan: w.plan, State: w.state, Evidence: ev, Traffic: w.seen.world(w.since)}
+	in := rollout.Input{Now: now(), MaxGap: w.c.maxGap(), Plan: w.plan, State: w.state, Evidence: ev, Traffic: w.seen.world()}
 	in.Traffic.Sources = w.sources()
-	if gap := in.Now.Sub(in.State.SeenAt); gap > maxGapTicks*w.c.tick+maxGapExtra {
-		in.State = in.State.Resume(in.Now)
-	}
 	findings := judge.Verdicts(in.Plan, in.State, ev, w.findings)
 	w.findings = &findings
 	in.Judgements, in.Segments = findings.Judgements, findings.Segments
@@ -225,13 +222,13 @@ func (w *worker) due(in *rollout.Input, d rollout.Decision) bool {
 	if in.Act != nil {
 		return true
 	}
-	if in.Now.Before(w.retryAt) {
+	if w.backedOff() {
 		return false
 	}
 	last := &w.rec.Last
 	return last.Seq == 0 || last.Kind != d.Kind || last.Reason != d.Reason || last.Gate != d.Gate ||
 		d.Next.Phase != w.rec.State.Phase || d.Next.Stage != w.rec.State.Stage ||
-		!slices.Equal(w.verdicts, verdictsOf(in.Judgements)) || in.Now.Sub(last.At) >= everyEntry
+		!slices.Equal(w.verdicts, verdictsOf(in.Judgements)) || in.Now.Sub(last.At).Abs() >= everyEntry
 }
 
 // route puts the split that the state asks for on the board, and the table in

@@ -17,12 +17,14 @@ import (
 	"github.com/belay-rollouts/belay/internal/traffic"
 )
 
-// maxGap is how long the loop may be away, in ticks and on top, before the time
-// in between counts as not seen, and so not as dwell.
-const (
-	maxGapTicks = 10
-	maxGapExtra = 15 * time.Second
-)
+// maxGap is how far apart two looks may be for the time between them to count as
+// watched: a tick may be missed, and a look may wait for the evidence and for the
+// data plane as long as each may take. Whatever is longer, the loop was asleep or
+// the clock was set. So a jump of the clock that is no longer than that, which
+// nothing tells from a slow look, is worth four seconds of dwell at the usual tick.
+func (c *Controller) maxGap() time.Duration { return maxGapTicks*c.tick + 2*lookTimeout }
+
+const maxGapTicks = 2
 
 // asksRoom is how many acts may wait for one rollout.
 const asksRoom = 8
@@ -45,7 +47,6 @@ type worker struct {
 	intent   *store.Intent // an unfinished rollback that was found at start
 	opened   bool          // the ledger has the rollout's book
 	plan     *rollout.Plan // never changes
-	since    time.Time     // when this process began to look after it
 	rec      store.Rollout // as stored
 	state    rollout.State // as of the last tick
 	findings *judge.Findings
@@ -59,7 +60,7 @@ type worker struct {
 	timer    *time.Timer
 
 	storeErr   error     // why the last commit failed
-	retryAt    time.Time // when to try the store again
+	retryAt    time.Time // when to try the store again, by a clock that nobody sets
 	retries    int
 	collectErr error
 	applyErr   error
@@ -75,7 +76,7 @@ type seen struct {
 func newWorker(c *Controller, rec store.Rollout) *worker {
 	plan := rec.Plan
 	w := &worker{
-		c: c, plan: &plan, since: now(), rec: rec, state: rec.State.Resume(now()),
+		c: c, plan: &plan, rec: rec, state: rec.State.Resume(now()),
 		wake: make(chan struct{}, 1), urgent: make(chan *ask, asksRoom), asks: make(chan *ask, asksRoom),
 		stored: make(chan stored, 1), done: make(chan struct{}),
 	}
@@ -136,7 +137,7 @@ func (w *worker) split() *table.Split {
 	}
 	stratum := w.state.Stratum()
 	s.Stratum = uint8(len(w.state.Strata) - 1)
-	s.Weight, s.LatencyFrom, s.AllowPin = stratum.Weight, stratum.Warm, p.AllowPin
+	s.Weight, s.LatencyFrom, s.AllowPin = stratum.Weight, w.state.Warm(), p.AllowPin
 	if p.Segments != nil {
 		s.Segments = p.Segments.By
 	}
@@ -256,10 +257,8 @@ func dead(h traffic.Health) string {
 	return "its endpoint refuses connections"
 }
 
-// world is what the data plane said, in the words of a decision. A data plane
-// that has come back knows of no request before, so silence is counted from
-// when this process began to listen.
-func (s seen) world(since time.Time) rollout.Traffic {
+// world is what the data plane said, in the words of a decision.
+func (s seen) world() rollout.Traffic {
 	if s.err != nil {
 		return rollout.Traffic{Error: s.err.Error()}
 	}
@@ -267,9 +266,6 @@ func (s seen) world(since time.Time) rollout.Traffic {
 	t := rollout.Traffic{
 		Weight: o.Weight, Known: true, Ready: o.Candidate.State == traffic.Ready, Dead: dead(o.Candidate),
 		Error: o.Candidate.Error, LastRequest: stamp(o.LastRequest), SinceCandidate: o.SinceCandidate,
-	}
-	if t.LastRequest.Before(since) {
-		t.LastRequest = since
 	}
 	if c := o.CutOff; c != nil {
 		t.CutOff = &rollout.CutOff{At: c.At.UTC().Round(0), Reason: c.Reason, Detail: c.Detail}

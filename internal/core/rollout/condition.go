@@ -81,13 +81,13 @@ func (d *deciding) waitingPhase() Phase {
 // overdue reports whether the stage has used up its time.
 func (d *deciding) overdue() bool {
 	limit := d.stage().MaxDuration
-	return limit > 0 && d.Now.Sub(d.next.StageAt) >= limit
+	return limit > 0 && d.Now.Sub(d.next.StageSince()) >= limit
 }
 
 // deadline is when the stage is overdue.
 func (d *deciding) deadline() time.Time {
 	if limit := d.stage().MaxDuration; limit > 0 {
-		return d.next.StageAt.Add(limit)
+		return d.next.StageSince().Add(limit)
 	}
 	return time.Time{}
 }

@@ -16,7 +16,7 @@ func Decide(in Input) Decision {
 	if in.State.Phase.Final() {
 		return d.ended()
 	}
-	d.countDwell()
+	d.countTime()
 	d.takeAct()
 	for _, look := range order {
 		if decision, done := look(d); done {
@@ -111,16 +111,6 @@ func (d *deciding) ended() Decision {
 		out.Refused = out.Sentence
 	}
 	return out
-}
-
-// countDwell adds the time since the last look, if the router served at the
-// asked weight.
-func (d *deciding) countDwell() {
-	s := &d.next
-	if s.Phase != Pending && d.atWeight() && !s.SeenAt.IsZero() && d.Now.After(s.SeenAt) {
-		s.Served += d.Now.Sub(s.SeenAt)
-	}
-	s.SeenAt = d.Now
 }
 
 // atWeight reports whether the router serves what was asked.

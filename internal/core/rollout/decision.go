@@ -60,7 +60,11 @@ const (
 // Input is the whole world as one decision sees it. It is stored with the
 // decision, which can be worked out again from it at any time.
 type Input struct {
-	Now        time.Time
+	Now time.Time
+	// MaxGap is how far apart two looks may be for the time between them to count
+	// as watched; see countTime. 0 believes the clock whatever it says: where time
+	// is virtual, and for entries from before there was a bound.
+	MaxGap     time.Duration
 	Plan       *Plan
 	State      State
 	Evidence   *evidence.Evidence

@@ -15,6 +15,8 @@ import (
 type Entry struct {
 	Seq int64     `json:"seq"` // from 1, without gaps
 	At  time.Time `json:"at"`
+	// MaxGap is that of the input.
+	MaxGap time.Duration `json:"maxGap,omitzero"`
 
 	Kind     Kind   `json:"kind"`
 	Reason   Reason `json:"reason"`
@@ -37,7 +39,7 @@ type Entry struct {
 // NewEntry returns the log entry of a decision.
 func NewEntry(seq int64, in Input, d Decision, evidenceSum string) Entry {
 	return Entry{
-		Seq: seq, At: in.Now,
+		Seq: seq, At: in.Now, MaxGap: in.MaxGap,
 		Kind: d.Kind, Reason: d.Reason, Gate: d.Gate, Sentence: d.Sentence,
 		Before: in.State, Next: d.Next,
 		Traffic: in.Traffic, Act: in.Act, Judgements: in.Judgements, Segments: in.Segments,

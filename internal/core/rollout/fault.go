@@ -42,7 +42,7 @@ func (d *deciding) fault() (Reason, string, bool) {
 		return ReasonNotAtWeight, d.notAtWeightSentence(), true
 	case d.sampleRatio() >= gate.SampleRatioAt(len(d.Plan.Stages)):
 		return ReasonSampleRatio, d.sampleRatioSentence(), true
-	case d.quiet() >= quietAfter:
+	case d.quiet() >= quietAfter || d.lasts(ReasonNoTraffic, d.Traffic.LastRequest):
 		return ReasonNoTraffic, d.noTrafficSentence(), true
 	case d.silent():
 		return ReasonCandidateSilent, d.silentSentence(), true
@@ -63,13 +63,8 @@ func (d *deciding) sampleRatio() float64 {
 
 // quiet is how long the model has had no request.
 func (d *deciding) quiet() time.Duration {
-	last := d.Traffic.LastRequest
-	for _, since := range []time.Time{d.next.StageAt, d.next.AwakeAt} {
-		if last.Before(since) {
-			last = since // A router that has just started remembers no request.
-		}
-	}
-	return d.Now.Sub(last)
+	// A router that has just started remembers no request.
+	return d.Now.Sub(d.since(d.Traffic.LastRequest))
 }
 
 // silent reports whether the candidate gets nothing while the baseline does,
@@ -111,7 +106,7 @@ func (d *deciding) faulted(reason Reason, sentence string) Decision {
 	if d.onFault(reason) == spec.FaultRollback {
 		return d.end(KindRollback, RolledBack, reason, "ROLLBACK"+sentence)
 	}
-	since := d.next.Fault.Since
+	since := d.next.Fault.Counted()
 	if lasted := d.Now.Sub(since); lasted < d.Plan.Faults.HoldFor {
 		out := d.hold(Holding, reason, "HOLD"+sentence)
 		out.Wake = since.Add(d.Plan.Faults.HoldFor)

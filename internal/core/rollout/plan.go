@@ -13,7 +13,9 @@
 //	otherwise                                          -> advance or complete
 //
 // Harm comes before everything but a person: no dwell, sample size, pause or
-// fault ever delays it. Faults are never a pass and never a fail.
+// fault ever delays it. Faults are never a pass and never a fail. Only time that
+// was watched counts: a clock that is set, a machine that sleeps and a process
+// that is restarted are no dwell and use up no time limit (watch.go).
 package rollout
 
 import (

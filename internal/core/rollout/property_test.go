@@ -111,9 +111,14 @@ func TestDecideKeepsItsPromisesOnEveryPath(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p := drawPlan(t)
 		s, now := State{Phase: Pending}, epoch
+		maxGap := rapid.SampledFrom([]time.Duration{0, 4 * time.Second, time.Hour}).Draw(t, "maxGap")
 		for range rapid.IntRange(1, 40).Draw(t, "ticks") {
-			now = now.Add(time.Duration(rapid.IntRange(0, 3600).Draw(t, "wait")) * time.Second)
-			in := Input{Now: now, Plan: p, State: s, Evidence: &evidence.Evidence{}, Judgements: drawJudgements(t, p), Traffic: drawTraffic(t, &s, now), Act: drawAct(t, now)}
+			before := now
+			now = now.Add(drawStep(t))
+			in := Input{Now: now, MaxGap: maxGap, Plan: p, State: s, Evidence: &evidence.Evidence{}, Judgements: drawJudgements(t, p), Traffic: drawTraffic(t, &s, now), Act: drawAct(t, now)}
+			if rapid.IntRange(0, 9).Draw(t, "stale") == 0 {
+				in.Traffic.LastRequest = before // By the clock as it went then.
+			}
 			d := Decide(in)
 			checkDecision(t, in, d)
 			s = d.Next
@@ -152,6 +157,7 @@ func checkDecision(t *rapid.T, in Input, d Decision) {
 	}
 	checkAdvance(t, in, d)
 	checkMemory(t, from, to)
+	checkTime(t, in, d)
 }
 
 // checkAdvance: what a step forward must rest on.

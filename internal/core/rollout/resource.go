@@ -87,10 +87,15 @@ func (d *deciding) down() (i int, lapse time.Duration, found bool) {
 			continue
 		}
 		source, known := d.source(at)
-		if !known || source.Since.IsZero() {
+		lasts := d.lasts(ReasonSourceDown, source.Complete)
+		if !known || source.Since.IsZero() && !lasts {
 			continue
 		}
-		if l := d.Now.Sub(d.measuredSince(source)); l >= limit && l > lapse {
+		l := d.Now.Sub(d.measuredSince(source))
+		if lasts && l < limit {
+			l = max(l, d.faulty(ReasonSourceDown))
+		}
+		if (lasts || l >= limit) && (!found || l > lapse) {
 			i, lapse, found = at, l, true
 		}
 	}
@@ -110,13 +115,7 @@ func (d *deciding) source(i int) (Source, bool) {
 // measuredSince is when the last window was complete, or since when one could
 // have been.
 func (d *deciding) measuredSince(s Source) time.Time {
-	since := s.Complete
-	for _, t := range []time.Time{s.Since, d.next.StageAt, d.next.AwakeAt} {
-		if since.Before(t) {
-			since = t
-		}
-	}
-	return since
+	return d.since(s.Complete, s.Since)
 }
 
 func (d *deciding) sourceDownSentence() string {

@@ -278,7 +278,7 @@ func (d *deciding) progress(i int) string {
 }
 
 func (d *deciding) undecidedSentence(i int) string {
-	return fmt.Sprintf(" at %s: %s is still %s after %s at this stage.", d.at(), d.Plan.Gates[i].Name, d.progress(i), brief(d.Now.Sub(d.next.StageAt)))
+	return fmt.Sprintf(" at %s: %s is still %s after %s at this stage.", d.at(), d.Plan.Gates[i].Name, d.progress(i), brief(d.Now.Sub(d.next.StageSince())))
 }
 
 func (d *deciding) strataSentence() string {
@@ -297,7 +297,7 @@ func (d *deciding) sampleRatioSentence() string {
 }
 
 func (d *deciding) noTrafficSentence() string {
-	return fmt.Sprintf(" at %s: no request to the model for %s.", d.at(), brief(d.quiet()))
+	return fmt.Sprintf(" at %s: no request to the model for %s.", d.at(), brief(max(d.quiet(), d.faulty(ReasonNoTraffic))))
 }
 
 func (d *deciding) silentSentence() string {
@@ -310,5 +310,5 @@ func (d *deciding) silentSentence() string {
 }
 
 func (d *deciding) lastedSentence() string {
-	return fmt.Sprintf(" It has lasted %s (holdFor %s).", brief(d.Now.Sub(d.next.Fault.Since)), brief(d.Plan.Faults.HoldFor))
+	return fmt.Sprintf(" It has lasted %s (holdFor %s).", brief(d.Now.Sub(d.next.Fault.Counted())), brief(d.Plan.Faults.HoldFor))
 }

@@ -32,6 +32,9 @@ type State struct {
 
 	StartedAt time.Time `json:"startedAt,omitzero"` // of the first traffic
 	StageAt   time.Time `json:"stageAt,omitzero"`   // the stage was entered
+	// StageFrom is StageAt put off by the time that nobody watched; zero where it
+	// is StageAt itself. See StageSince.
+	StageFrom time.Time `json:"stageFrom,omitzero"`
 	EndedAt   time.Time `json:"endedAt,omitzero"`
 
 	// Served is how long the router has served at the stage's weight, as of
@@ -74,6 +77,9 @@ type Pause struct {
 type Fault struct {
 	Reason Reason    `json:"reason"`
 	Since  time.Time `json:"since"`
+	// From is Since put off by the time that nobody watched; zero where it is
+	// Since itself. See Counted.
+	From time.Time `json:"from,omitzero"`
 }
 
 // Stratum returns the stratum in force. It is the zero value while Pending.
@@ -121,13 +127,6 @@ func (s State) clone() State {
 	return s
 }
 
-// Resume returns the state of a rollout whose control loop was away: the time
-// in between was not seen, so it counts neither as dwell nor as a silence.
-func (s State) Resume(now time.Time) State {
-	s.SeenAt, s.AwakeAt = now, now
-	return s
-}
-
 // enter moves to a stage and opens its stratum. It reports false when the
 // rollout has used up its strata.
 func (s *State) enter(p *Plan, stage int, now time.Time) bool {
@@ -135,7 +134,7 @@ func (s *State) enter(p *Plan, stage int, now time.Time) bool {
 	if len(s.Strata) >= evidence.MaxStrata {
 		return false
 	}
-	s.Phase, s.Stage, s.StageAt = Progressing, stage, now
+	s.Phase, s.Stage, s.StageAt, s.StageFrom = Progressing, stage, now, time.Time{}
 	s.Served, s.SeenAt = 0, now
 	s.Strata = append(s.Strata, Stratum{Stage: stage, Weight: weight, From: now, Warm: now.Add(p.Stages[stage].Warmup)})
 	return true
