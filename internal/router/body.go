@@ -64,6 +64,22 @@ func (h *held) open() io.ReadCloser {
 	return &cursor{of: h}
 }
 
+// beginning returns the first n bytes of the body, or all of a shorter one, once
+// they have come; nil when they cannot be held. No cursor is open meanwhile.
+func (h *held) beginning(n int) []byte {
+	c := h.open()
+	if c == nil {
+		return nil
+	}
+	defer c.Close() //nolint:errcheck // It never fails.
+	buf := make([]byte, n)
+	read, err := io.ReadFull(c, buf)
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return nil
+	}
+	return buf[:read]
+}
+
 // replayable reports whether the body can still be read from its first byte.
 func (h *held) replayable() bool {
 	h.mu.Lock()

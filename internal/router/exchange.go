@@ -62,16 +62,17 @@ func (r *Router) assign(x *exchange, now time.Time) {
 	if s == nil {
 		return
 	}
-	unit, known := protocol.Unit(x.route.unit, x.header, x.query)
+	body := x.beginning()
+	unit, known := x.route.unit.Of(x.header, x.query, body)
 	if x.known = known; known {
 		x.hash = s.Salt.Hash(unit)
 	} else {
 		x.hash = split.Hash{Assign: rand.Uint64(), Second: rand.Uint64()}
-		if x.route.unit.Clustered() {
+		if x.route.is.Unit.Clustered() {
 			ro.unitless.Add(1)
 		}
 	}
-	x.segment(s.Segments)
+	x.segment(body)
 	x.arm = split.Pick(x.hash, s.Weight)
 	if s.AllowPin && s.Weight > 0 {
 		x.pin(ro)
@@ -81,6 +82,18 @@ func (r *Router) assign(x *exchange, now time.Time) {
 	}
 	ro.took(x)
 	x.flying = x.arm == split.Candidate
+}
+
+// beginning is the body as far as attributes are looked for in it; nil where there
+// are none in it. A stream is waited for.
+func (x *exchange) beginning() []byte {
+	switch {
+	case x.body == nil || !x.route.inBody || len(x.header["Content-Encoding"]) > 0:
+		return nil
+	case x.held != nil:
+		return x.held.beginning(small)
+	}
+	return x.body.Bytes
 }
 
 // land notes that the candidate's part is over, once.

@@ -1,9 +1,9 @@
 package router
 
 import (
-	"net/http"
 	"reflect"
 
+	"github.com/belay-rollouts/belay/internal/core/assignment"
 	"github.com/belay-rollouts/belay/internal/core/evidence"
 	"github.com/belay-rollouts/belay/internal/core/table"
 	"github.com/belay-rollouts/belay/internal/problem"
@@ -22,7 +22,7 @@ type live struct {
 // route is a model in a live table.
 type route struct {
 	is       *table.Route
-	unit     table.Unit
+	unit     protocol.Attribute
 	baseline *upstream.Endpoint
 	counts   *modelCounts
 	// While a rollout runs:
@@ -31,6 +31,8 @@ type route struct {
 	rollout   *rollout
 	recorder  *tap.Recorder     // nil where nothing is compared
 	outputs   *protocol.Outputs // nil where none are read
+	segments  []segment
+	inBody    bool // an attribute of the request is found in its body
 }
 
 // compiled is a live table, and what of the old one it keeps.
@@ -53,10 +55,7 @@ func (r *Router) compile(t *table.Table) (*compiled, error) {
 		return nil, err
 	}
 	for _, is := range t.Routes {
-		out := &route{is: is, unit: is.Unit, split: is.Split, counts: r.modelCounts(is.Model)}
-		if out.unit.Source == table.UnitHeader {
-			out.unit.Name = http.CanonicalHeaderKey(out.unit.Name)
-		}
+		out := &route{is: is, split: is.Split, counts: r.modelCounts(is.Model)}
 		out.baseline = r.open(c, is, is.Baseline)
 		if is.Split != nil {
 			r.joinRollout(c, out)
@@ -95,6 +94,7 @@ func (r *Router) open(c *compiled, is *table.Route, v table.Version) *upstream.E
 // joinRollout finds or begins the rollout of a route.
 func (r *Router) joinRollout(c *compiled, out *route) {
 	s := out.split
+	out.attributes(s.Segments)
 	out.candidate = r.open(c, out.is, s.Candidate)
 	out.rollout = r.rollouts[s.Rollout]
 	if out.rollout == nil {
@@ -117,6 +117,17 @@ func (r *Router) joinRollout(c *compiled, out *route) {
 	out.outputs = out.rollout.outputs
 	out.recorder = r.tap.Open(tap.Stratum{Rollout: s.Rollout, Stratum: s.Stratum, Layout: out.rollout.layout, Edges: s.Edges, Scales: s.Scales})
 	c.recorders = append(c.recorders, out.recorder)
+}
+
+// attributes prepares to find the unit and the segments of a request.
+func (t *route) attributes(segments []table.Unit) {
+	t.unit = protocol.NewAttribute(t.is.Unit)
+	t.inBody = t.unit.InBody()
+	for _, by := range segments[:min(len(segments), assignment.MaxSegments)] {
+		s := segment{prefix: by.Name + "=", attribute: protocol.NewAttribute(by)}
+		t.inBody = t.inBody || s.attribute.InBody()
+		t.segments = append(t.segments, s)
+	}
 }
 
 func sameLayout(a, b *evidence.Layout) bool { return reflect.DeepEqual(a, b) }

@@ -5,7 +5,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/belay-rollouts/belay/internal/core/assignment"
-	"github.com/belay-rollouts/belay/internal/core/table"
 	"github.com/belay-rollouts/belay/internal/router/protocol"
 )
 
@@ -13,15 +12,22 @@ import (
 // that people read.
 const maxSegmentValue = 64
 
+// segment is an attribute by which requests are counted apart.
+type segment struct {
+	prefix    string // of its names
+	attribute protocol.Attribute
+}
+
 // segment finds the segments that a request belongs to, one of each attribute.
-func (x *exchange) segment(by []table.Unit) {
+func (x *exchange) segment(body []byte) {
+	by := x.route.segments
 	if len(by) == 0 {
 		return
 	}
-	x.segments = make([]string, 0, len(by))
-	for _, attribute := range by[:min(len(by), assignment.MaxSegments)] {
-		value, _ := protocol.Unit(attribute, x.header, x.query)
-		x.segments = append(x.segments, attribute.Name+"="+shown(value))
+	x.segments = make([]string, len(by))
+	for i := range by {
+		value, _ := by[i].attribute.Of(x.header, x.query, body)
+		x.segments[i] = by[i].prefix + shown(value)
 	}
 }
 

@@ -2,8 +2,10 @@ package router
 
 import (
 	"fmt"
+	"io"
 	"math"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"sync"
@@ -11,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/belay-rollouts/belay/internal/core/assignment"
 	"github.com/belay-rollouts/belay/internal/core/evidence"
 	"github.com/belay-rollouts/belay/internal/core/split"
 	"github.com/belay-rollouts/belay/internal/core/table"
@@ -59,6 +62,75 @@ func TestUnitsFromEverySource(t *testing.T) {
 			}
 			if s := w.state(t); s.Unitless != 0 {
 				t.Errorf("%d without a unit", s.Unitless)
+			}
+		})
+	}
+}
+
+// A unit in the body is found however the body is sent, as long as it lies within
+// its first 64 KiB.
+func TestUnitsFromTheBody(t *testing.T) {
+	t.Parallel()
+	const head = `{"user":"u1","inputs":[`
+	long := strings.Repeat(" ", 80<<10)
+	for name, tt := range map[string]struct {
+		body     string
+		chunked  bool
+		encoding string
+		unitless uint64
+	}{
+		"a small body":              {head + "]}", false, "", 0},
+		"a small body in chunks":    {head + "]}", true, "", 0},
+		"the beginning of a long":   {head + long + "]}", false, "", 0},
+		"the beginning, in chunks":  {head + long + "]}", true, "", 0},
+		"behind the beginning":      {long + head + "]}", true, "", 1},
+		"a body that has none":      {`{"users":"u1"}`, false, "", 1},
+		"a body that is no JSON":    {"u1", true, "", 1},
+		"no body":                   {"", false, "", 1},
+		"a body that is compressed": {head + "]}", false, "gzip", 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, Limits{})
+			received := make(chan int64, 1)
+			version := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, req *http.Request) {
+				n, _ := io.Copy(io.Discard, req.Body)
+				if req.Method == http.MethodPost {
+					received <- n
+				}
+			}))
+			t.Cleanup(version.Close)
+			w.urls = [split.Arms]string{version.URL, version.URL}
+			w.swap(t, 5000, plan{protocol: table.HTTP, unit: table.Unit{Source: table.UnitJSON, Name: "/user"}, segments: []table.Unit{{Source: table.UnitJSON, Name: "/user"}}})
+			var body io.Reader = strings.NewReader(tt.body)
+			if tt.chunked {
+				body = io.MultiReader(body) // Of unknown length.
+			}
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+w.addr+"/score", body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if tt.encoding != "" {
+				req.Header.Set("Content-Encoding", tt.encoding)
+			}
+			resp, err := w.client.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer resp.Body.Close() //nolint:errcheck // It was read.
+			e, err := w.signer.Read(resp.Header.Get(assignmentField))
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, segment := split.Salt(0x5eed).Hash("u1"), assignment.Mark("/user=u1")
+			if s := w.state(t); s.Unitless != tt.unitless {
+				t.Errorf("%d without a unit, want %d", s.Unitless, tt.unitless)
+			}
+			if known := e.Unit == want.Second && e.Segments[0] == segment; known != (tt.unitless == 0) {
+				t.Errorf("unit %x, want %x; segments %v", e.Unit, want.Second, e.Segments)
+			}
+			if got := <-received; got != int64(len(tt.body)) {
+				t.Errorf("the version got %d bytes of %d", got, len(tt.body))
 			}
 		})
 	}

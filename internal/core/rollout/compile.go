@@ -2,7 +2,6 @@ package rollout
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/belay-rollouts/belay/internal/core/evidence"
@@ -65,10 +64,6 @@ func refuse(r spec.Resolved, env spec.ResolvedEnvironment) error {
 	switch {
 	case r.Protocol != spec.ProtocolV2 && r.Protocol != spec.ProtocolHTTP:
 		what = "protocol " + string(r.Protocol)
-	case r.Unit.Kind == spec.UnitJSON:
-		what = "units out of the body"
-	case slices.ContainsFunc(r.Segments.By, func(u spec.Unit) bool { return u.Kind == spec.UnitJSON }):
-		what = "segments out of the body"
 	case env.DrillWithin > 0:
 		what = "a required drill"
 	default:

@@ -283,20 +283,18 @@ func resolved(t *testing.T, model, policy string) spec.Resolved {
 func TestWhatCannotRunIsRefused(t *testing.T) {
 	t.Parallel()
 	for name, bend := range map[string]func(r *spec.Resolved){
-		"two environments":   func(r *spec.Resolved) { r.Environments = append(r.Environments, r.Environments[0]) },
-		"a check":            func(r *spec.Resolved) { r.Environments[0].Stages[0].Kind = spec.StageCheck },
-		"a shadow":           func(r *spec.Resolved) { r.Environments[0].Stages[0].Kind = spec.StageShadow },
-		"an approval":        func(r *spec.Resolved) { r.Environments[0].Stages[0].Approval = true },
-		"a stage's gates":    func(r *spec.Resolved) { r.Environments[0].Stages[0].Gates = r.Gates[:1] },
-		"a required drill":   func(r *spec.Resolved) { r.Environments[0].DrillWithin = time.Hour },
-		"segments in bodies": func(r *spec.Resolved) { r.Segments.By = []spec.Unit{{Kind: spec.UnitJSON, Key: "/country"}} },
-		"openai":             func(r *spec.Resolved) { r.Protocol = spec.ProtocolOpenAI },
-		"units in bodies":    func(r *spec.Resolved) { r.Unit.Kind = spec.UnitJSON },
-		"a source":           func(r *spec.Resolved) { r.Gates[0].Source = "prometheus" },
-		"a mean":             func(r *spec.Resolved) { r.Gates[2].Kind = spec.KindMean },
-		"latency in pp":      func(r *spec.Resolved) { r.Gates[1].Margin = &spec.Margin{Value: 0.1} },
-		"a least latency":    func(r *spec.Resolved) { r.Gates[1].Min = &spec.Bound{Value: 1} },
-		"a fine latency":     func(r *spec.Resolved) { r.Gates[1].Margin = &spec.Margin{Relative: true, Value: 0.0001} },
+		"two environments": func(r *spec.Resolved) { r.Environments = append(r.Environments, r.Environments[0]) },
+		"a check":          func(r *spec.Resolved) { r.Environments[0].Stages[0].Kind = spec.StageCheck },
+		"a shadow":         func(r *spec.Resolved) { r.Environments[0].Stages[0].Kind = spec.StageShadow },
+		"an approval":      func(r *spec.Resolved) { r.Environments[0].Stages[0].Approval = true },
+		"a stage's gates":  func(r *spec.Resolved) { r.Environments[0].Stages[0].Gates = r.Gates[:1] },
+		"a required drill": func(r *spec.Resolved) { r.Environments[0].DrillWithin = time.Hour },
+		"openai":           func(r *spec.Resolved) { r.Protocol = spec.ProtocolOpenAI },
+		"a source":         func(r *spec.Resolved) { r.Gates[0].Source = "prometheus" },
+		"a mean":           func(r *spec.Resolved) { r.Gates[2].Kind = spec.KindMean },
+		"latency in pp":    func(r *spec.Resolved) { r.Gates[1].Margin = &spec.Margin{Value: 0.1} },
+		"a least latency":  func(r *spec.Resolved) { r.Gates[1].Min = &spec.Bound{Value: 1} },
+		"a fine latency":   func(r *spec.Resolved) { r.Gates[1].Margin = &spec.Margin{Relative: true, Value: 0.0001} },
 	} {
 		r := resolved(t, demoModel, demoPolicyText)
 		bend(&r)

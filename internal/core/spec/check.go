@@ -33,7 +33,7 @@ func checkModel(m Model) Problems {
 	}
 	c.version("spec.serving", m.Serving, m.Endpoint != "" || m.Source.wrote("spec.endpoint"))
 	c.route("spec.route", m.Route)
-	if m.Unit.Kind == UnitJSON && (m.Protocol == ProtocolHTTP || m.Protocol == ProtocolGRPC) {
+	if m.Unit.Kind == UnitJSON && m.Protocol == ProtocolGRPC {
 		c.report("spec.unit", fmt.Sprintf("bodies are not read as JSON under protocol %s", m.Protocol), "write a header, a cookie or a query parameter")
 	}
 	seen := map[string]bool{}

@@ -61,9 +61,6 @@ func UnsupportedModel(m Model) Refusals {
 	if m.Protocol != "" && !runnableProtocols[m.Protocol] {
 		r.at(s, "spec.protocol", fmt.Sprintf("protocol %s cannot run in this version", m.Protocol), "write v2 or http")
 	}
-	if m.Unit.Kind == UnitJSON {
-		r.at(s, "spec.unit", "units out of the JSON body cannot run in this version", "write request, header:NAME, cookie:NAME or query:NAME")
-	}
 	if m.Endpoint != "" {
 		r.at(s, "spec.endpoint", "endpoints by template cannot run in this version", "write the `url` of each version")
 	}
@@ -108,11 +105,6 @@ func (r *refuser) body(resolved Resolved) {
 	}
 	for i, g := range resolved.Gates {
 		r.gate(document.Index("gates", i), g)
-	}
-	for i, by := range resolved.Segments.By {
-		if by.Kind == UnitJSON {
-			r.plan(document.Index("segments.by", i), "segments out of the JSON body cannot run in this version", "write header:NAME, cookie:NAME or query:NAME")
-		}
 	}
 	if len(resolved.Notify) > 0 {
 		r.plan("notify", "notices cannot be sent by this version", "leave them out; `belay watch -o json` writes one line per change")

@@ -62,6 +62,7 @@ const (
 	UnitHeader  UnitSource = "header"
 	UnitCookie  UnitSource = "cookie"
 	UnitQuery   UnitSource = "query"
+	UnitJSON    UnitSource = "json" // a JSON Pointer (RFC 6901) into the request's body
 )
 
 // Unit is what is assigned to an arm.

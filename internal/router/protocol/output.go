@@ -72,6 +72,7 @@ func NewOutputs(p table.Protocol, list []evidence.Output) *Outputs {
 		w.end = len(o.classes)
 		if pointer, ok := strings.CutPrefix(is.Name, "/"); ok {
 			w.steps = stepsOf(pointer)
+			w.steps = w.steps[:min(len(w.steps), maxSteps)]
 		} else {
 			w.tensor = is.Name
 		}
@@ -113,7 +114,7 @@ func stepsOf(pointer string) []step {
 		}
 		out = append(out, s)
 	}
-	return out[:min(len(out), maxSteps)]
+	return out
 }
 
 // Reader returns a reader of one answer, which must be closed; nil for an answer

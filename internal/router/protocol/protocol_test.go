@@ -41,17 +41,23 @@ func TestTheUnitIsFoundWhereTheModelSays(t *testing.T) {
 		"a parameter that cannot be read":  {unit: user, query: "user=%zz"},
 		"no query":                         {unit: user},
 		"every request a unit of its own":  {unit: table.Unit{Source: table.UnitRequest}, header: http.Header{"X-User-Id": {"u1"}}},
+		"what is said in the body alone":   {unit: table.Unit{Source: table.UnitJSON, Name: "/user"}, query: "user=u1"},
 		"a source that this does not know": {unit: table.Unit{Source: "body"}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, found := Unit(tt.unit, tt.header, tt.query)
+			got, found := attribute(tt.unit, tt.header, tt.query)
 			if got != tt.want || found != tt.found {
 				t.Errorf("unit %q, found %v; want %q, %v", got, found, tt.want, tt.found)
 			}
 		})
 	}
+}
+
+func attribute(u table.Unit, header http.Header, query string) (string, bool) {
+	a := NewAttribute(u)
+	return a.Of(header, query, nil)
 }
 
 func TestUnitsAgreeWithNetHTTP(t *testing.T) {
@@ -62,12 +68,12 @@ func TestUnitsAgreeWithNetHTTP(t *testing.T) {
 		req := &http.Request{Header: http.Header{}, URL: &url.URL{}}
 		req.AddCookie(&http.Cookie{Name: "zz" + name, Value: "other"})
 		req.AddCookie(&http.Cookie{Name: name, Value: value})
-		if got, ok := Unit(table.Unit{Source: table.UnitCookie, Name: name}, req.Header, ""); !ok || got != value {
+		if got, ok := attribute(table.Unit{Source: table.UnitCookie, Name: name}, req.Header, ""); !ok || got != value {
 			t.Fatalf("cookie %q of %q is %q", name, req.Header, got)
 		}
 		any := rapid.String().Draw(t, "any")
 		query := url.Values{"zz" + name: {"other"}, name: {any}}.Encode()
-		got, ok := Unit(table.Unit{Source: table.UnitQuery, Name: name}, nil, query)
+		got, ok := attribute(table.Unit{Source: table.UnitQuery, Name: name}, nil, query)
 		if got != any || ok != (any != "") {
 			t.Fatalf("parameter %q of %q is %q, want %q", name, query, got, any)
 		}
@@ -116,7 +122,8 @@ func TestFindingAUnitAllocatesNothing(t *testing.T) {
 	for _, u := range []table.Unit{
 		{Source: table.UnitHeader, Name: "X-User-Id"}, {Source: table.UnitCookie, Name: "session"}, {Source: table.UnitQuery, Name: "user"},
 	} {
-		if n := testing.AllocsPerRun(100, func() { Unit(u, header, "a=1&user=u1") }); n != 0 {
+		a := NewAttribute(u)
+		if n := testing.AllocsPerRun(100, func() { a.Of(header, "a=1&user=u1", nil) }); n != 0 {
 			t.Errorf("%s: %v allocations", u.Source, n)
 		}
 	}
