@@ -71,7 +71,7 @@ func (h *held) beginning(n int) []byte {
 	if c == nil {
 		return nil
 	}
-	defer c.Close() //nolint:errcheck // It never fails.
+	defer c.Close()
 	buf := make([]byte, n)
 	read, err := io.ReadFull(c, buf)
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {

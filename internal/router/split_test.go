@@ -117,7 +117,7 @@ func TestUnitsFromTheBody(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer resp.Body.Close() //nolint:errcheck // It was read.
+			defer resp.Body.Close()
 			e, err := w.signer.Read(resp.Header.Get(assignmentField))
 			if err != nil {
 				t.Fatal(err)
