@@ -234,6 +234,7 @@ func (l *Ledger) Collect(ctx context.Context) error {
 func (l *Ledger) collect(ctx context.Context) error {
 	batches, err := l.target.Collect(ctx)
 	now := time.Now()
+	l.tick(now)
 	for _, batch := range batches {
 		if b := l.book(batch.Rollout); b != nil && !b.add(batch, now) {
 			l.log.ErrorContext(ctx, "batch of another layout dropped", "rollout", b.account.Name, "stratum", batch.Stratum)

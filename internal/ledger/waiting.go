@@ -16,6 +16,19 @@ func (l *Ledger) mature(now time.Time) {
 	}
 }
 
+// tick closes the windows that are complete, in all books, before what came in
+// since is counted. The store needs no word of it: what it has of an open window
+// is closed when it is read back and ticked.
+func (l *Ledger) tick(now time.Time) {
+	for _, b := range l.all() {
+		b.mu.Lock()
+		for _, i := range b.evidence.Tick(now) {
+			delete(b.pages, b.evidence.Strata[i])
+		}
+		b.mu.Unlock()
+	}
+}
+
 // mature counts what has reached its age. b.mu is held.
 func (b *book) mature(now time.Time) {
 	changed := b.evidence.Mature(b.account.Layout, now)

@@ -112,6 +112,7 @@ func (p *player) run(ctx context.Context, seed uint64) (Play, bool) {
 		p.turnSlots()
 		p.wheel.due(uint32(p.tick), p.yielding) //nolint:gosec // The limit is far below 2^32 seconds.
 		p.age()
+		p.ev.Tick(at(p.tick))
 		p.measure()
 		before := p.state.Weight()
 		if p.tick >= next {

@@ -62,6 +62,7 @@ func (b *belay) weight() float64 { return float64(b.state.Weight()) / split.Whol
 
 // see notes a minute and looks when it is time to.
 func (b *belay) see(m *stream.Minute, _ *rule.Window) move {
+	b.ev.Tick(at(m.Start))
 	b.note(m)
 	now := m.Start + 1
 	if !due(now - b.entered) {

@@ -202,7 +202,7 @@ func (e *Evidence) scales() []Scale {
 // FitsCohort reports whether a cohort, wherever it comes from, can be one of the
 // layout's.
 func (l *Layout) FitsCohort(c *Cohort) bool {
-	if c == nil || c.Stratum < 0 || c.Stratum >= MaxStrata || !l.Fits(c.Delta) || c.Delta.Edges != nil {
+	if c == nil || c.Stratum < 0 || c.Stratum >= MaxStrata || !l.Fits(c.Delta) || c.Delta.Edges != nil || c.Delta.Windows != nil {
 		return false
 	}
 	for arm := range c.Delta.Sides {

@@ -159,6 +159,8 @@ type Stratum struct {
 	Narrow bool `json:"narrow,omitempty"`
 	// Gauges are by Layout.Gauges.
 	Gauges []Gauge `json:"gauges,omitempty"`
+	// Windows are the counts by time; nil before the first Tick.
+	Windows *Windows `json:"windows,omitempty"`
 	// Lost counts exposures that could not be noted for want of room. The
 	// requests themselves are counted all the same.
 	Lost uint64 `json:"lost,omitempty"`
@@ -308,6 +310,7 @@ func (s *Stratum) Freeze(l *Layout) bool {
 // when s has none; the tallies of a shard that was frozen at other edges are
 // the caller's mistake.
 func (s *Stratum) Merge(other *Stratum) {
+	s.mergeWindows(other)
 	for arm := range s.Sides {
 		s.Sides[arm].merge(&other.Sides[arm])
 	}
@@ -367,6 +370,7 @@ func (s *Stratum) Reset() {
 	}
 	s.Raw = s.Raw[:0]
 	clear(s.Gauges)
+	s.Windows = nil
 	s.Lost, s.Kept = 0, 0
 }
 

@@ -24,7 +24,7 @@ func (l *Layout) Fits(s *Stratum) bool {
 			return false
 		}
 	}
-	return l.fitsGauges(s.Gauges)
+	return l.fitsGauges(s.Gauges) && fitsWindows(s)
 }
 
 func (l *Layout) fitsSide(side *Side, scales []Scale) bool {

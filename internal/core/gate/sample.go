@@ -16,12 +16,12 @@ type Sample struct {
 	// Dispersion is that of all strata together.
 	Dispersion
 	// Stages are the dispersions of each stage by itself, in the order of the
-	// strata; none where every request is a unit of its own.
+	// strata; none where they are that of the whole.
 	Stages []Dispersion `json:"stages,omitempty"`
 }
 
-// Dispersion is how much more the counts vary between units than independent
-// requests would: what the likelihoods are tempered by.
+// Dispersion is how much more the counts vary, between units or between windows of
+// time, than independent requests would: what the likelihoods are tempered by.
 type Dispersion struct {
 	// Phi is that of the comparison, PassPhi what it is for the pass e-value; 0 for
 	// the same.
@@ -132,6 +132,7 @@ func (g *Gate) Reduce(v View) Sample {
 	switch g.Kind {
 	case Rate, Quantile:
 		g.disperse(v, &sample, grouped)
+		g.temper(v, &sample)
 	case Drift:
 		g.disperseDrift(v, &sample)
 	case Mean:
