@@ -22,7 +22,7 @@ const nothing = -1e9
 func (g *Gate) driftSlice(s *evidence.Stratum) Slice {
 	t, c := &s.Sides[split.Candidate].Values[g.Series], &s.Sides[split.Baseline].Values[g.Series]
 	out := Slice{Counts: stats.Stratum{NT: observations(t), NC: observations(c)}}
-	if t.Bins != nil && c.Bins != nil {
+	if t.Bins != nil && len(t.Bins) == len(c.Bins) && out.Counts.NT > 0 && out.Counts.NC > 0 { // Else they cannot be compared.
 		out.Bins = &stats.Drift{T: floats(t.Bins), C: floats(c.Bins)}
 	}
 	return out

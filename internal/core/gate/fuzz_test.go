@@ -1,33 +1,19 @@
 package gate
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"fmt"
 	"math"
+	"slices"
+	"sync"
 	"testing"
 
 	"github.com/belay-rollouts/belay/internal/core/evidence"
+	"github.com/belay-rollouts/belay/internal/core/split"
 	"github.com/belay-rollouts/belay/internal/core/stats"
 )
-
-// everyGate is one gate of each kind and method, over the layout of fuzzLayout.
-func everyGate() []Gate {
-	withCeiling := errorRatio()
-	withCeiling.Ceilings = []Ceiling{{Limit: 0.05, Text: "max 5%"}}
-	capped := memory()
-	capped.Ceilings = []Ceiling{{Limit: 1e9, Text: "max 1GB"}}
-	floored := revenuePerRequest()
-	floored.Ceilings = []Ceiling{{Limit: 3, Complement: true, Text: "min 3"}}
-	return []Gate{errorRatio(), errorDifference(), errorIgnore(), correct(), latencyP99(), revenue(), floored, memory(), capped, scoreDrift(), withCeiling}
-}
-
-func fuzzLayout(clustered bool) evidence.Layout {
-	w := newWorld(clustered, 0)
-	w.layout.AddValues(evidence.Series{Name: "outcome:revenue", Cap: 500})
-	w.layout.AddValues(evidence.Series{Name: "output:score", Bins: 20})
-	w.layout.AddGauge("memory")
-	return w.layout
-}
 
 // script hands out the numbers of a fuzzer's input, and zeros after its end.
 type script struct{ data []byte }
@@ -39,6 +25,9 @@ func (s *script) bits() uint64 {
 }
 
 func (s *script) number() float64 { return math.Float64frombits(s.bits()) }
+
+// length is a small number of things.
+func (s *script) length(most uint64) int { return int(s.bits() % (most + 1)) } //nolint:gosec // It is small.
 
 // evidence is what the numbers make of the layout, whatever they are.
 func (s *script) evidence(l *evidence.Layout) *evidence.Evidence {
@@ -64,8 +53,100 @@ func (s *script) evidence(l *evidence.Layout) *evidence.Evidence {
 				First: s.number(), Last: s.number(), Sum: s.number(), Sum2: s.number(), Lag: s.number(),
 			}
 		}
+		for arm := range is.Sides {
+			s.crowd(&is.Sides[arm])
+		}
+		s.measure(is)
 	}
 	return e
+}
+
+// spoil changes some of what is known of a world, so that one number cannot be and
+// all others can.
+func (s *script) spoil(e *evidence.Evidence) {
+	for range 1 + s.length(3) {
+		is := e.Strata[s.length(uint64(len(e.Strata)-1))]
+		side := &is.Sides[s.length(1)]
+		switch s.length(5) {
+		case 0:
+			s.crowd(side)
+		case 1:
+			s.measure(is)
+		case 2:
+			all, _ := numbersOf(&Gate{Kind: Mean, Series: s.length(2)}, is, split.Arm(s.length(1)))
+			*all[s.length(uint64(len(all)-1))] = s.number()
+		case 3:
+			all, _ := numbersOf(&Gate{Kind: Gauge}, is, split.Baseline)
+			*all[s.length(uint64(len(all)-1))] = s.number()
+		case 4:
+			b := &is.Gauges[0].Ratio
+			b.Size, b.OpenN, b.Count = int(s.bits()), int(s.bits()), int(s.bits())
+		case 5:
+			side.Values[s.length(2)].NonZero = s.bits()
+		}
+	}
+}
+
+// crowd spoils what is counted by unit, by bin and by bucket of a sketch: arrays
+// of any length, with any number at some places.
+func (s *script) crowd(side *evidence.Side) {
+	for i := range side.Rates {
+		if b := side.Rates[i].Buckets; b != nil {
+			b.N[s.bits()%split.Buckets], b.K[s.bits()%split.Buckets] = s.bits(), s.bits()
+		}
+	}
+	for i := range side.Tails {
+		b := side.Tails[i].Buckets
+		b.N[s.bits()%split.Buckets], b.K[s.bits()%split.Buckets] = s.bits(), s.bits()
+	}
+	for i := range side.Values {
+		v := &side.Values[i]
+		if v.Sums != nil {
+			v.Sums.N[s.bits()%split.Buckets], v.Sums.Y[s.bits()%split.Buckets] = s.number(), s.number()
+			if v.Sums.X != nil {
+				v.Sums.X[s.bits()%split.Buckets] = s.number()
+			}
+		}
+		if c := v.Covariate; c != nil {
+			*c = stats.Covariate{N: c.N, X: s.number(), Y: s.number(), XX: s.number(), XY: s.number(), YY: s.number()}
+		}
+	}
+	score := &side.Values[1]
+	score.Bins = make([]uint64, s.length(25))
+	for i := range score.Bins {
+		score.Bins[i] = s.bits()
+	}
+	score.Spread = nil
+	if n := s.length(2); n > 0 {
+		score.Spread = make([]uint64, split.Buckets*len(score.Bins)+n-1)
+		for range min(4, len(score.Spread)) {
+			score.Spread[s.bits()%uint64(len(score.Spread))] = s.bits()
+		}
+	}
+	for i := range side.Outputs {
+		side.Outputs[i].Answers, side.Outputs[i].Values = s.bits(), s.bits()
+	}
+	h := &side.Latency[0]
+	h.Lo = int32(s.bits()) //nolint:gosec // Whatever it is.
+	for range s.length(8) {
+		h.N = append(h.N, s.bits())
+	}
+}
+
+// measure gives a stratum other edges and scales than those that it was counted by.
+func (s *script) measure(is *evidence.Stratum) {
+	is.Edges = nil
+	for range s.length(2) {
+		is.Edges = append(is.Edges, int32(s.bits())) //nolint:gosec // Whatever it is.
+	}
+	is.Scales = nil
+	for range s.length(4) {
+		scale := evidence.Scale{Cap: s.number()}
+		for range s.length(3) {
+			scale.Edges = append(scale.Edges, s.number())
+		}
+		is.Scales = append(is.Scales, scale)
+	}
 }
 
 // words writes the numbers that a seed begins with.
@@ -77,23 +158,51 @@ func words(numbers ...uint64) []byte {
 	return out
 }
 
+// judged are worlds in which every gate has a verdict, to be spoiled.
+var judged = sync.OnceValue(func() (out [2]*world) {
+	for i := range out {
+		out[i] = settled(i == 1, 0.8)
+	}
+	return out
+})
+
 // FuzzJudge judges whatever numbers there are: it never panics, never makes a
-// verdict of an empty arm, and says numbers only.
+// verdict of an empty arm or of numbers that cannot be, and says numbers only.
 func FuzzJudge(f *testing.F) {
-	f.Add([]byte{}, false)
-	f.Add(words(1000, 1000, 10, 1000, 0, 500, 400), true)
-	f.Add(words(1e12, 1e12, 1, 1e12, 999999999999, math.MaxUint64, math.MaxUint64, math.Float64bits(1e12), math.Float64bits(math.NaN())), false)
-	f.Add(words(5, 3, 7, 1, 2, 0, 0, math.Float64bits(math.Inf(1)), math.Float64bits(-1), math.Float64bits(-1e308)), false)
-	f.Fuzz(func(t *testing.T, data []byte, clustered bool) {
-		l := fuzzLayout(clustered)
-		ev := (&script{data}).evidence(&l)
-		v := View{Layout: &l, Evidence: ev, Stages: []int{0, 2}}
+	nan, inf := math.Float64bits(math.NaN()), math.Float64bits(math.Inf(1))
+	f.Add([]byte{}, false, false)
+	f.Add([]byte{}, true, true)
+	f.Add(words(1000, 1000, 10, 1000, 0, 500, 400), true, false)
+	f.Add(words(1e12, 1e12, 1, 1e12, 999999999999, math.MaxUint64, math.MaxUint64, math.Float64bits(1e12), nan), false, false)
+	f.Add(words(5, 3, 7, 1, 2, 0, 0, inf, math.Float64bits(-1), math.Float64bits(-1e308)), false, false)
+	f.Add(words(0, 0, 1, 2, 0, 1, 2, nan), false, true)
+	f.Add(words(0, 0, 0, 2, 0, 1, 300, nan), true, true)
+	f.Add(words(1, 0, 0, 3, 9, inf, 0, 1, 3, 70, nan), false, true)
+	f.Add(words(2, 0, 1, 4, math.MaxUint64, 5, 1<<40), false, true)
+	f.Add(slices.Concat(words(0, 0, 1, 0), bytes.Repeat(words(21), 40)), true, true)
+	f.Add(slices.Concat(words(0, 0, 0, 0), bytes.Repeat(words(3), 200)), true, true)
+	f.Fuzz(func(t *testing.T, data []byte, clustered, settled bool) {
+		w := newWide(clustered)
+		s := &script{data}
+		ev, stages := s.evidence(&w.layout), []int{0, 2}
+		if settled {
+			of := judged()[0]
+			if clustered {
+				of = judged()[1]
+			}
+			ev, stages, s = of.ev.Clone(&of.layout), of.stages, &script{data}
+			s.spoil(ev)
+		}
+		v := View{Layout: &w.layout, Evidence: ev, Stages: stages}
 		for _, g := range everyGate() {
 			place := at(2, 3)
 			j := g.Judge(g.Reduce(v), place, nil)
 			judgedWell(t, &g, &j)
+			if verdict := j.Verdict == Pass || j.Verdict == Fail; verdict && !slices.ContainsFunc(ev.Strata, func(s *evidence.Stratum) bool { return !impossible(&g, s) }) {
+				t.Errorf("%s: %s (%s) of numbers that cannot be", g.Name, j.Verdict, j.Reason)
+			}
 			g.Bound(v, &j, place)
-			wide := g.Widened(3, &l)
+			wide := g.Widened(3, &w.layout)
 			if x := wide.LogWithin(v, place); math.IsNaN(x) {
 				t.Errorf("%s: within three times its margin: %v", g.Name, x)
 			}
@@ -111,5 +220,69 @@ func judgedWell(t *testing.T, g *Gate, j *Judgement) {
 	}
 	if _, err := json.Marshal(j); err != nil {
 		t.Errorf("%s: %v", g.Name, err)
+	}
+}
+
+// One number that cannot be, anywhere in what a verdict rests on, takes the verdict
+// away.
+func TestANumberThatCannotBeTakesTheVerdictAway(t *testing.T) {
+	t.Parallel()
+	bad := map[string]float64{"NaN": math.NaN(), "infinity": math.Inf(1), "less than infinity": math.Inf(-1)}
+	for _, factor := range []float64{1, 0.6} {
+		for _, clustered := range []bool{false, true} {
+			w := settled(clustered, factor)
+			for _, g := range comparing() {
+				j := w.judge(g, at(0, 1))
+				if want := map[bool]Verdict{true: Pass, false: Fail}[factor == 1]; g.Kind != Rate && j.Verdict != want {
+					t.Fatalf("%s, factor %g, clustered %v: %s (fail %.3g, pass %.3g), so that the test shows nothing", g.Name, factor, clustered, j.Verdict, j.LogFail, j.LogPass)
+				}
+				for arm := range split.Arms {
+					all, counts := numbersOf(&g, w.ev.Strata[0], arm)
+					for i, x := range all {
+						for name, value := range bad {
+							spoiled(t, w, &g, x, value, fmt.Sprintf("%s in place %d of arm %d", name, i, arm))
+						}
+					}
+					for i, x := range counts {
+						spoiled(t, w, &g, x, -1, fmt.Sprintf("a negative count in place %d of arm %d", i, arm))
+					}
+				}
+			}
+		}
+	}
+}
+
+// spoiled judges with one number in the place of another.
+func spoiled(t *testing.T, w *world, g *Gate, x *float64, value float64, where string) {
+	t.Helper()
+	was := *x
+	*x = value
+	defer func() { *x = was }()
+	if j := w.judge(*g, at(0, 1)); j.Verdict != NoData && j.Verdict != Undecided {
+		t.Errorf("%s with %s: %s (%s)", g.Name, where, j.Verdict, j.Reason)
+	}
+}
+
+// Distributions that were counted in other bins cannot be compared.
+func TestHistogramsWithOtherEdgesGiveNoVerdict(t *testing.T) {
+	t.Parallel()
+	for _, bins := range []int{0, 1, 19, 21, 40} {
+		for _, factor := range []float64{1, 0.6} {
+			w := settled(true, factor)
+			for _, arm := range []split.Arm{split.Candidate, split.Baseline} {
+				side := &w.ev.Strata[0].Sides[arm].Values[1]
+				was := *side
+				side.Bins, side.Spread = make([]uint64, bins), nil
+				for i := range side.Bins {
+					side.Bins[i] = 30_000 / uint64(bins)
+				}
+				for _, g := range []Gate{scoreDrift(), comparing()[12]} {
+					if j := w.judge(g, at(0, 1)); j.Verdict != Undecided {
+						t.Errorf("%s: %d bins at arm %d and 20 at the other: %s", g.Name, bins, arm, j.Verdict)
+					}
+				}
+				*side = was
+			}
+		}
 	}
 }

@@ -32,12 +32,20 @@ func tellable(a stats.MeanArm) stats.MeanArm {
 	return a
 }
 
+// possible reports whether moments can be those of numbers.
+func possible(m stats.Moments) bool {
+	return m.N >= 0 && m.M2 >= 0 && !math.IsInf(m.N, 0) && !math.IsInf(m.M2, 0) && !math.IsNaN(m.Mean) && !math.IsInf(m.Mean, 0)
+}
+
 // meanArm is one arm of a mean. Where a unit or an answer has many observations
 // their mean is a ratio of two sums, and its variance is that between units.
 func (g *Gate) meanArm(side *evidence.Side, grouped bool) stats.MeanArm {
 	v, nonZero := &side.Values[g.Series], float64(side.Values[g.Series].NonZero)
 	if v.Sums == nil || !grouped {
 		m := v.Moments
+		if !possible(m) {
+			return stats.MeanArm{}
+		}
 		if g.PerExposure {
 			m = amongAll(m, float64(side.Rates[g.Exposures].N))
 		}

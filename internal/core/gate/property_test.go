@@ -3,6 +3,7 @@ package gate
 import (
 	"encoding/json"
 	"math"
+	"math/rand/v2"
 	"reflect"
 	"testing"
 	"time"
@@ -14,44 +15,24 @@ import (
 	"github.com/belay-rollouts/belay/internal/core/stats"
 )
 
-// drawGate draws a gate of any method, with or without ceilings.
+// drawGate draws a gate of any kind and method, with or without ceilings.
 func drawGate(t *rapid.T) Gate {
-	rare := Gate{Name: "outcome:correct", Kind: Rate, Series: 2, Outcome: true, Method: Ratio, Worse: stats.Down, Margin: -0.05, Slope: 1, Share: 1}
-	kept := correct()
-	kept.Margin, kept.Slope = 0.02, 0.98
-	g := rapid.SampledFrom([]Gate{errorRatio(), errorDifference(), errorIgnore(), correct(), kept, rare, latencyP99()}).Draw(t, "gate")
+	g := rapid.SampledFrom(comparing()).Draw(t, "gate")
 	g.Share = rapid.SampledFrom([]float64{1, 0.5, 0.2}).Draw(t, "share")
 	g.From = rapid.IntRange(0, 2).Draw(t, "from")
+	if g.Kind == Drift {
+		return g // It has a margin and nothing else.
+	}
 	if rapid.Bool().Draw(t, "ceiling") {
 		g.Ceilings = append(g.Ceilings, Ceiling{Limit: 0.05, Over: 20 * time.Millisecond, Text: "max"})
 	}
-	if rapid.Bool().Draw(t, "second") && g.Kind == Rate {
+	if rapid.Bool().Draw(t, "second") && g.Kind != Quantile {
 		g.Ceilings = append(g.Ceilings, Ceiling{Limit: 0.1, Complement: true, Text: "min"})
 	}
 	if rapid.IntRange(0, 4).Draw(t, "none") == 0 {
 		g.Method, g.Complement, g.Worse = None, false, stats.Up
 	}
 	return g
-}
-
-// anyWorld draws evidence of every kind, with empty arms and strata among it.
-func anyWorld(t *rapid.T) *world {
-	w := newWorld(rapid.Bool().Draw(t, "clustered"), 0, 0, 1, 2)
-	for i := range w.stages {
-		for _, arm := range []split.Arm{split.Baseline, split.Candidate} {
-			n := rapid.SampledFrom([]int{0, 0, 1, 7, 150, 2500}).Draw(t, "n")
-			k := rapid.IntRange(0, n).Draw(t, "k")
-			slow := rapid.SampledFrom([]float64{1, 1, 1.5, 100}).Draw(t, "slow")
-			spread := rapid.IntRange(1, 256).Draw(t, "spread")
-			for j := range n {
-				o := evidence.Observation{Arm: arm, Bucket: uint8(j % spread), Error: j < k, Latency: lognormal(slow)((float64(j) + 0.5) / float64(n))}
-				w.ev.Strata[i].Observe(&w.layout, o)
-				w.ev.Strata[i].ObserveOutcome(2, arm, o.Bucket, j >= k)
-				w.ev.Strata[i].Freeze(&w.layout)
-			}
-		}
-	}
-	return w
 }
 
 func drawPlace(t *rapid.T) Place { return at(rapid.IntRange(0, 2).Draw(t, "stage"), 3) }
@@ -98,9 +79,10 @@ func TestAnEmptyArmNeverPassesAndNeverFails(t *testing.T) {
 			return
 		}
 		arm := rapid.SampledFrom([]split.Arm{split.Baseline, split.Candidate}).Draw(t, "arm")
-		empty := newWorld(w.layout.Clustered, w.stages...)
+		empty := newWide(w.layout.Clustered, w.stages...)
 		for i := range w.ev.Strata {
 			w.ev.Strata[i].Sides[arm] = empty.ev.Strata[i].Sides[arm]
+			w.ev.Strata[i].Gauges = empty.ev.Strata[i].Gauges // A window with one arm missing is none.
 		}
 		if j := w.judge(g, at(2, 3)); j.Verdict != NoData {
 			t.Fatalf("without the %s: %s (%s), log e-values %g and %g", arm, j.Verdict, j.Reason, j.LogFail, j.LogPass)
@@ -112,47 +94,92 @@ func TestAnEmptyArmNeverPassesAndNeverFails(t *testing.T) {
 func TestALateOutcomeChangesOnlyItsOwnStage(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		g, w := correct(), anyWorld(t)
-		before := w.judge(g, at(2, 3))
-		w.ev.Strata[2].ObserveOutcome(2, split.Candidate, 3, false) // Of stage 1.
-		after := w.judge(g, at(2, 3))
-		for _, stage := range []int{0, 2} {
-			if before.PerStage[stage] != after.PerStage[stage] {
-				t.Fatalf("stage %d went from %g to %g", stage, before.PerStage[stage], after.PerStage[stage])
+		w := anyWorld(t)
+		r := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "late"), 1))
+		var before []Judgement
+		gates := comparing()
+		for i := range gates {
+			before = append(before, w.judge(gates[i], at(2, 3)))
+		}
+		late := arrival{arm: split.Candidate, bucket: 3, factor: 5} // Of stage 1.
+		w.ev.Strata[2].ObserveOutcome(2, late.arm, late.bucket, false)
+		w.sell(2, late, r)
+		w.ev.Strata[2].ObserveValue(&w.layout, evidence.Raw{Series: 1, Arm: late.arm, Bucket: late.bucket, Value: 1.5})
+		w.window(2, 1.5, r)
+		for i := range gates {
+			after := w.judge(gates[i], at(2, 3))
+			for _, stage := range []int{0, 2} {
+				if before[i].PerStage[stage] != after.PerStage[stage] {
+					t.Fatalf("%s: stage %d went from %g to %g", gates[i].Name, stage, before[i].PerStage[stage], after.PerStage[stage])
+				}
+			}
+			if gates[i].Outcome && gates[i].Kind == Rate && before[i].Total.NT+1 != after.Total.NT {
+				t.Fatalf("%s: %v reports and then %v", gates[i].Name, before[i].Total.NT, after.Total.NT)
 			}
 		}
 	})
 }
 
-// Shards are merged in any order, and what was merged is judged like the whole.
+// Shards are merged in any order and grouping, and are judged alike.
 func TestShardsAreJudgedLikeTheWhole(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		g, w, more := drawGate(t), anyWorld(t), anyWorld(t)
-		if w.layout.Clustered != more.layout.Clustered {
-			return
+		g, a := drawGate(t), anyWorld(t)
+		shards := []*evidence.Evidence{a.ev.Clone(&a.layout)}
+		for range 2 {
+			b := anyWorld(t)
+			if a.layout.Clustered != b.layout.Clustered {
+				return
+			}
+			shards = append(shards, b.ev.Clone(&a.layout))
 		}
-		one, other := w.ev.Clone(&w.layout), more.ev.Clone(&w.layout)
-		for i := range one.Strata {
-			one.Strata[i].Edges, other.Strata[i].Edges = nil, nil
+		for n, e := range shards {
+			for i := range e.Strata {
+				e.Strata[i].Edges = nil
+				if n > 0 {
+					clear(e.Strata[i].Gauges) // Windows are taken in one place.
+				}
+			}
 		}
-		ab, ba := one.Clone(&w.layout), other.Clone(&w.layout)
-		for i := range ab.Strata {
-			ab.Strata[i].Merge(other.Strata[i])
-			ba.Strata[i].Merge(one.Strata[i])
+		merged := func(into, more *evidence.Evidence) *evidence.Evidence {
+			out := into.Clone(&a.layout)
+			for i := range out.Strata {
+				out.Strata[i].Merge(more.Strata[i])
+			}
+			return out
 		}
-		first := g.Judge(g.Reduce(View{&w.layout, ab, w.stages}), at(2, 3), nil)
-		second := g.Judge(g.Reduce(View{&w.layout, ba, w.stages}), at(2, 3), nil)
-		if roundTrip(t, first) != roundTrip(t, second) {
-			t.Fatalf("merged one way %+v, the other way %+v", first, second)
+		judge := func(e *evidence.Evidence) Judgement {
+			return g.Judge(g.Reduce(View{&a.layout, e, a.stages}), at(2, 3), nil)
+		}
+		first := judge(merged(merged(shards[0], shards[1]), shards[2]))
+		for name, e := range map[string]*evidence.Evidence{
+			"the other way":        merged(shards[2], merged(shards[1], shards[0])),
+			"in other groups":      merged(shards[0], merged(shards[1], shards[2])),
+			"into an empty one":    merged(merged(merged(newWide(a.layout.Clustered, a.stages...).ev.Clone(&a.layout), shards[1]), shards[0]), shards[2]),
+			"with nothing besides": merged(merged(merged(shards[0], shards[1]), shards[2]), newWide(a.layout.Clustered, a.stages...).ev.Clone(&a.layout)),
+		} {
+			if again := judge(e); !sameJudgement(t, &g, &first, &again) {
+				t.Fatalf("%s, merged %s: %+v, and before %+v", g.Name, name, again, first)
+			}
 		}
 	})
+}
+
+// sameJudgement reports whether two judgements are equal. Moments of numbers are
+// so up to the rounding of sums; all else is counted in whole numbers.
+func sameJudgement(t *rapid.T, g *Gate, a, b *Judgement) bool {
+	if g.Kind != Mean {
+		return roundTrip(t, *a) == roundTrip(t, *b)
+	}
+	near := func(x, y float64) bool { return math.Abs(x-y) <= 1e-6*(1+math.Abs(x)) }
+	return near(a.LogFail, b.LogFail) && near(a.LogPass, b.LogPass) && a.Total.NT == b.Total.NT && a.Total.NC == b.Total.NC
 }
 
 func TestTheMemoryOfATickChangesNothing(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		g, w := drawGate(t), anyWorld(t)
+		r := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "more"), 2))
 		var prev *Judgement
 		for stage := range 3 {
 			j := g.Judge(g.Reduce(w.view()), at(stage, 3), prev)
@@ -160,7 +187,12 @@ func TestTheMemoryOfATickChangesNothing(t *testing.T) {
 				t.Fatalf("at stage %d with memory %+v, without %+v", stage, j, fresh)
 			}
 			prev = &j
-			w.requests(stage, split.Candidate, rapid.IntRange(0, 3).Draw(t, "more"), 0)
+			for range rapid.IntRange(0, 3).Draw(t, "requests") {
+				w.arrive(stage, arrival{arm: split.Arm(r.IntN(2)), bucket: uint8(r.IntN(256)), error: r.IntN(2) == 0, factor: 2, latency: time.Second}, r)
+			}
+			for range rapid.IntRange(0, 2).Draw(t, "windows") {
+				w.window(stage, 1.2, r)
+			}
 		}
 	})
 }

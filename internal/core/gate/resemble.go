@@ -43,7 +43,10 @@ func (g *Gate) disperseDrift(v View, s *Sample) {
 // V being the variance of their share by stats.RatioArm and p the share of all.
 // Too few buckets to tell leave no evidence.
 func binsPhi(values []*evidence.Value) float64 {
-	total, grouped := pooled(values)
+	total, grouped, ok := pooled(values)
+	if !ok {
+		return unknownPhi
+	}
 	if grouped == nil {
 		return 1
 	}
@@ -77,18 +80,22 @@ func binsPhi(values []*evidence.Value) float64 {
 }
 
 // pooled adds up the bins of some strata, and those of the grouped observations by
-// bucket; nil where there are none.
-func pooled(values []*evidence.Value) (total, grouped []float64) {
+// bucket; nil where there are none. Bins of other edges are left out. It reports
+// false where the groups are not those of the bins.
+func pooled(values []*evidence.Value) (total, grouped []float64, ok bool) {
 	for _, v := range values {
-		if v.Bins == nil {
+		if v.Bins == nil || total != nil && len(v.Bins) != len(total) {
 			continue
 		}
 		total = plus(total, floats(v.Bins))
 		if v.Spread != nil {
+			if len(v.Spread) != split.Buckets*len(v.Bins) {
+				return nil, nil, false
+			}
 			grouped = plus(grouped, floats(v.Spread))
 		}
 	}
-	return total, grouped
+	return total, grouped, true
 }
 
 // Readings are what was read of the gate's output, by arm, over all strata at which
