@@ -18,6 +18,11 @@ import (
 // nothing is the logarithm of an e-value of zero, as it can be stored.
 const nothing = -1e9
 
+// proofSlack is by how much the logarithm of a proof lies above what it is worth.
+// Proof and threshold are the same number worked out in two ways, and a rounding
+// error between them would leave a proven drift undecided for ever.
+const proofSlack = 1e-9
+
 // driftSlice is one stratum of a drift. Its counts are observations.
 func (g *Gate) driftSlice(s *evidence.Stratum) Slice {
 	t, c := &s.Sides[split.Candidate].Values[g.Series], &s.Sides[split.Baseline].Values[g.Series]
@@ -119,7 +124,7 @@ func (g *Gate) weighDrift(j *Judgement, at Place, prev *Judgement) {
 	j.Pooled = nothing
 	j.PerStage = g.perStage(j, at, prev.margins(), func(stage int) float64 {
 		if j.Sample.drift(stage).apart(g.Margin, level) {
-			return -math.Log(level)
+			return proofSlack - math.Log(level)
 		}
 		return nothing
 	})

@@ -373,3 +373,28 @@ func TestTheMeanOfAnOutputHasTheVarianceOfItsAnswers(t *testing.T) {
 		t.Errorf("variance of the mean of one value %.3g, of eight equal ones %.3g", a.Var/a.N, b.Var/b.N)
 	}
 }
+
+// The proof of one stage is worth exactly what the gate needs, for any number of
+// stages and gates: no rounding may be in between.
+func TestAProvenDriftFailsWhateverItsShareAndItsStages(t *testing.T) {
+	t.Parallel()
+	for gates := 1; gates <= 12; gates++ {
+		for stages := 1; stages <= 12; stages++ {
+			w := newAnswering(9, false, 0)
+			for range 4000 {
+				w.answer(0, split.Baseline, 0, w.r.NormFloat64())
+				w.answer(0, split.Candidate, 0, 3+w.r.NormFloat64())
+			}
+			w.ev.Learn(&w.layout)
+			g := outputDrift()
+			g.Share = 1 / float64(gates)
+			j := g.Judge(g.Reduce(w.view()), at(0, stages), nil)
+			if b := g.Bound(w.view(), &j, at(0, stages)); j.Verdict != Fail || !(b.Lower > g.Margin) {
+				t.Errorf("one of %d gates, %d stages: %s at e^%v of e^%v", gates, stages, j.Verdict, j.LogFail, g.FailAt(0.05))
+			}
+			if e := stats.AverageLogE([]float64{g.Share}, []float64{j.LogFail}); e < -math.Log(0.05) {
+				t.Errorf("one of %d gates, %d stages: its part of the average is e^%v", gates, stages, e)
+			}
+		}
+	}
+}
