@@ -73,7 +73,7 @@ func TestEveryMeasuredNumberSaysItsUnit(t *testing.T) {
 	t.Parallel()
 	units := []string{
 		"second", "millisecond", "percent", "fraction", "rate", "logarithm", "threshold",
-		"request", "event", "0 or 1", "bad event",
+		"request", "event", "0 or 1", "bad event", "in the unit of the output",
 	}
 	walk("#", load(t)["components"], func(path string, m map[string]any) {
 		if m["type"] != "number" || strings.Contains(path, "/items") {

@@ -492,6 +492,33 @@ type BaselineMetric struct {
 // BaselineMetricKind Events among units, numbers, or windows of a resource.
 type BaselineMetricKind string
 
+// Bin One bin of a distribution.
+type Bin struct {
+	// BaselineCount Values of the baseline in it.
+	BaselineCount int64 `json:"baselineCount"`
+
+	// BaselineShare Their share of the baseline's values, a fraction.
+	BaselineShare float64 `json:"baselineShare"`
+
+	// Below The least value that belongs to the next bin, in the unit of the output; left out of the highest one.
+	Below *float64 `json:"below,omitempty"`
+
+	// CandidateCount Values of the candidate in it.
+	CandidateCount int64 `json:"candidateCount"`
+
+	// CandidateShare Their share of the candidate's values, a fraction.
+	CandidateShare float64 `json:"candidateShare"`
+
+	// Class The label that is this value, where a gate on a class of the same output names it.
+	Class string `json:"class,omitempty,omitzero"`
+
+	// From The least value that belongs to it, in the unit of the output or as a hash of 48 bits for a text; left out of the lowest bin.
+	From *float64 `json:"from,omitempty"`
+
+	// Single The bin holds one value only, which is `from`.
+	Single bool `json:"single,omitempty,omitzero"`
+}
+
 // Bound What the evidence says of the change from baseline to candidate. A side that is left out is not bounded yet.
 type Bound struct {
 	// Baseline The metric at the baseline: a rate from 0 to 1, or a latency in seconds.
@@ -639,6 +666,30 @@ type DecisionList struct {
 	Rollout string `json:"rollout"`
 }
 
+// Distribution What a drift compares, arm by arm, at the latest stage of which any values are in bins. It is information: the verdict rests on the bound. Left out of lists, of gates that are no drifts, and while the baseline is being learned.
+type Distribution struct {
+	// BaselineMissing The share of what was looked for and not found at the baseline, a fraction.
+	BaselineMissing float64 `json:"baselineMissing"`
+
+	// BaselineValues Values of the baseline that are in the bins.
+	BaselineValues int64 `json:"baselineValues"`
+
+	// Bins The bins from the lowest to the highest, of about equal frequency at the baseline, at most 42. Their edges are in the unit of the output.
+	Bins []Bin `json:"bins"`
+
+	// CandidateMissing The share of what was looked for and not found at the candidate, a fraction.
+	CandidateMissing float64 `json:"candidateMissing"`
+
+	// CandidateValues Values of the candidate that are in the bins.
+	CandidateValues int64 `json:"candidateValues"`
+
+	// Psi The population stability index over the bins, less what it is by chance when nothing changed; about zero then, and possibly below it. It has no error rate and decides nothing. Left out while an arm has no values.
+	Psi *float64 `json:"psi,omitempty"`
+
+	// Stage The stage, counted from 0.
+	Stage int `json:"stage"`
+}
+
 // Ending What was measured when the traffic was put back or handed over.
 type Ending struct {
 	// ConfirmedAfterMilliseconds From the decision to the confirmation, in milliseconds.
@@ -739,6 +790,9 @@ type Gate struct {
 
 	// Ceilings The absolute limits as written, such as max 5%.
 	Ceilings []string `json:"ceilings,omitempty,omitzero"`
+
+	// Distribution What a drift compares, arm by arm, at the latest stage of which any values are in bins. It is information: the verdict rests on the bound. Left out of lists, of gates that are no drifts, and while the baseline is being learned.
+	Distribution *Distribution `json:"distribution,omitempty"`
 
 	// FromPercent The weight of the first stage at which it is active, in percent.
 	FromPercent float64 `json:"fromPercent,omitempty,omitzero"`

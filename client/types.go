@@ -20,6 +20,10 @@ type (
 	Counts = api.Counts
 	// Readings is what was read of an output of the model.
 	Readings = api.Readings
+	// Distribution is what a drift compares.
+	Distribution = api.Distribution
+	// Bin is one bin of a distribution.
+	Bin = api.Bin
 	// Traffic is what the data plane says of itself.
 	Traffic = api.Traffic
 	// Health is what the probes of a version last said.

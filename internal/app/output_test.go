@@ -108,6 +108,12 @@ func TestACandidateIsJudgedByItsOutputs(t *testing.T) {
 			if drift.Kind != client.KindDrift || drift.Readings == nil || drift.Readings.CandidateMissing > 0 || drift.Readings.CandidateValues < 160 {
 				t.Errorf("the drift is shown as %s, with %+v", drift.Kind, drift.Readings)
 			}
+			if d := drift.Distribution; d == nil || d.CandidateValues != drift.Readings.CandidateValues || len(d.Bins) < 20 || d.Psi == nil || (*d.Psi > 0.5) != (tt.place > 0) {
+				t.Errorf("the distribution is shown as %+v", d)
+			}
+			if class.Distribution != nil {
+				t.Error("a class has a distribution")
+			}
 			if class.Kind != client.KindRate || class.Total.BaselineExposures < 20 || class.Bound == nil {
 				t.Errorf("the class is shown as %s, with %+v", class.Kind, class.Total)
 			}

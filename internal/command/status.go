@@ -75,8 +75,9 @@ type GateStatus struct {
 	Threshold     float64 `json:"threshold"`
 	PassThreshold float64 `json:"passThreshold"`
 	Margin        string  `json:"margin"` // "+20%", "-4pp"
-	// Bound is worked out only where a single status is asked for.
-	Bound *gate.Bound `json:"bound,omitempty"`
+	// Bound and Distribution are worked out only where a single status is asked for.
+	Bound        *gate.Bound        `json:"bound,omitempty"`
+	Distribution *gate.Distribution `json:"distribution,omitempty"` // of a drift
 	// Here are the counts of the current stage, Total those of all stages at
 	// which the gate was active.
 	Here  stats.Stratum `json:"here"`

@@ -123,14 +123,16 @@ func (s *Service) status(live *controller.Live, bounds bool) Status {
 	if heard := s.ledger.Heard(); !heard.IsZero() && !state.Phase.Final() {
 		out.EvidenceAge = time.Since(heard)
 	}
+	view := gate.View{Layout: &plan.Layout, Evidence: ev, Stages: state.Stages()}
+	place := gate.Place{Stage: state.Stage, Stages: len(plan.Stages), Alpha: plan.Alpha}
 	out.Gates = make([]GateStatus, len(live.Findings.Judgements))
 	for i := range live.Findings.Judgements {
 		j := &live.Findings.Judgements[i]
 		out.Gates[i] = gateStatus(plan, state, &plan.Gates[i], j)
-		out.Gates[i].Readings = plan.Gates[i].Readings(gate.View{Layout: &plan.Layout, Evidence: ev, Stages: state.Stages()})
+		out.Gates[i].Readings = plan.Gates[i].Readings(view)
 		if bounds && j.Verdict != gate.Off {
 			b := rollout.Bound(plan, *state, ev, j)
-			out.Gates[i].Bound = &b
+			out.Gates[i].Bound, out.Gates[i].Distribution = &b, plan.Gates[i].Distribution(view, place)
 		}
 	}
 	out.Segments = segments(live, ev, bounds)

@@ -31,6 +31,9 @@ func gateLines(r *client.Rollout, p Painter, wide bool) []string {
 		if below := strings.TrimRight(interval(&r.Gates[i], p)+"  "+strings.Join(notes(&r.Gates[i]), ", "), " "); below != "" {
 			lines = append(lines, "   "+strings.TrimLeft(below, " "))
 		}
+		if wide {
+			lines = append(lines, distribution(&r.Gates[i])...)
+		}
 	}
 	return lines
 }

@@ -48,6 +48,7 @@ func gateOf(plan *rollout.Plan, s *command.GateStatus) api.Gate {
 	if r := s.Readings; r != nil {
 		out.Readings = readingsOf(&r[split.Candidate], &r[split.Baseline])
 	}
+	out.Distribution = distributionOf(s.Distribution)
 	if g := gateNamed(plan, s.Gate); g != nil {
 		describeGate(&out, g)
 	}
