@@ -20,6 +20,11 @@ export SEED ?= 1
 # keeps what is complete, to go on from there.
 REPS ?= 100
 KEEP ?=
+# How long `make bench-dataplane` takes for each measurement, in seconds, how often
+# it repeats, and where it keeps the proxies that it builds.
+EACH ?= 4
+REPEATS ?= 5
+RIVALS := $(CACHE)/rivals
 # How often `make bench-hotpath` and `make bench-rollback` repeat.
 COUNT ?= 6
 
@@ -107,6 +112,15 @@ bench-decisions: bench-acceptance ## Belay's decisions against those of other to
 .PHONY: bench-acceptance
 bench-acceptance: ## the acceptance simulations in full size, into docs/benchmarks (a quarter of an hour)
 	$(GO) run ./bench/acceptance
+
+# Processor times, delays and memory, side by side on one core each.
+.PHONY: bench-dataplane
+bench-dataplane: rivals ## the data plane beside other proxies, into docs/benchmarks (20 minutes; Linux)
+	$(GO) run ./bench/dataplane -seconds $(EACH) -repeats $(REPEATS) -rivals $(RIVALS) -raw $(CACHE)/dataplane.json
+
+.PHONY: rivals
+rivals: ## get the proxies that Belay is measured beside: system packages, Caddy and Traefik
+	GO="$(GO)" tools/rivals $(RIVALS)
 
 ##@ Keep in order
 

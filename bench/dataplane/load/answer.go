@@ -5,12 +5,17 @@ import (
 	"strconv"
 )
 
-// CandidateMark is in the answers of the candidate alone.
-const CandidateMark = `"arm":"b"`
+// The marks of answers: one that every model makes, and one that the candidate
+// alone makes. A proxy that answers by itself makes none.
+const (
+	ModelMark     = `"arm":"`
+	CandidateMark = ModelMark + `b"`
+)
 
 // answer is an answer, as far as it matters.
 type answer struct {
 	ok        bool // 200
+	model     bool // it comes from a model
 	candidate bool
 }
 
@@ -31,6 +36,7 @@ func parse(b []byte) (answer, bool) {
 	const status = len("HTTP/1.1 ")
 	return answer{
 		ok:        len(head) > status+3 && string(head[status:status+3]) == "200",
+		model:     bytes.Contains(rest, []byte(ModelMark)),
 		candidate: bytes.Contains(rest, []byte(CandidateMark)),
 	}, true
 }

@@ -20,6 +20,9 @@ func Ask(ctx context.Context, addr, user string) (net.Conn, bool, error) {
 		return nil, false, err
 	}
 	a, err := exchange(conn, Request(user))
+	if err == nil && !a.model {
+		err = fmt.Errorf("%s answers 200 in place of a model", addr)
+	}
 	if err != nil {
 		_ = conn.Close()
 		return nil, false, err
@@ -68,4 +71,17 @@ func Idle(ctx context.Context, addr string, n int) (shut func(), err error) {
 		conns = append(conns, conn)
 	}
 	return shut, nil
+}
+
+// Look asks for something that begins no stream and that everybody answers.
+func Look(ctx context.Context, addr string) error {
+	ctx, cancel := context.WithTimeout(ctx, answerWait)
+	defer cancel()
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	_, err = exchange(conn, fmt.Appendf(nil, "GET /v1/models HTTP/1.1\r\nHost: %s\r\n%s: %s\r\n\r\n", host, UserHeader, User(0)))
+	return err
 }

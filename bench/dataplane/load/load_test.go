@@ -82,12 +82,13 @@ func TestAnswersAreReadWhenTheyAreWhole(t *testing.T) {
 		text string
 		want answer
 	}{
-		"by its length":           {"HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n" + json, answer{ok: true, candidate: true}},
-		"in small letters":        {"HTTP/1.1 200 OK\r\ncontent-length:11\r\nX: y\r\n\r\n" + json, answer{ok: true, candidate: true}},
-		"in chunks":               {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nb\r\n" + json + "\r\n0\r\n\r\n", answer{ok: true, candidate: true}},
-		"of the baseline":         {"HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n" + `{"arm":"a"}`, answer{ok: true}},
-		"that is a failure":       {"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n", answer{}},
-		"without a word but a sp": {"HTTP/1.1 200 \r\nContent-Length: 0\r\n\r\n", answer{ok: true}},
+		"by its length":     {"HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n" + json, answer{true, true, true}},
+		"in small letters":  {"HTTP/1.1 200 OK\r\ncontent-length:11\r\nX: y\r\n\r\n" + json, answer{true, true, true}},
+		"in chunks":         {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nb\r\n" + json + "\r\n0\r\n\r\n", answer{true, true, true}},
+		"of the baseline":   {"HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n" + `{"arm":"a"}`, answer{ok: true, model: true}},
+		"that is a failure": {"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n", answer{}},
+		"by nobody's model": {"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", answer{ok: true}},
+		"without a reason":  {"HTTP/1.1 200 \r\nContent-Length: 0\r\n\r\n", answer{ok: true}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -19,16 +19,6 @@ type Open struct {
 	Seed  uint64
 }
 
-// Opened is what became of it.
-type Opened struct {
-	Delay     Summary // from the intended moment to the whole answer
-	Lag       Summary // from the intended moment to the writing of the request
-	Sent      int     // all requests, those before it counted, too
-	Failed    int     // answers other than 200, of those that count
-	Broken    int     // connections that broke
-	Candidate int     // answers of the candidate, of those that count
-}
-
 // maxBroken is how many connections may break.
 const maxBroken = 100
 
@@ -201,7 +191,7 @@ func (l *opener) note(a answer, at time.Duration) {
 		return
 	}
 	l.delays = append(l.delays, int64(time.Since(l.began)-at))
-	if !a.ok {
+	if !a.ok || !a.model {
 		l.out.Failed++
 	}
 	if a.candidate {

@@ -18,15 +18,6 @@ type Streams struct {
 	For     time.Duration // for which it counts
 }
 
-// Streamed is what became of them.
-type Streamed struct {
-	Delay     Summary // from the writing of an event to its arrival
-	Gap       Summary // from one arrival to the next of the same stream
-	Sent      int     // events, those before it counted, too
-	Received  int
-	Candidate int // streams that the candidate served
-}
-
 // Bounds of a measurement of streams.
 const (
 	openGap  = 2 * time.Millisecond // between two streams that are opened

@@ -27,6 +27,8 @@ func upstreamOf(t *testing.T, answer func(n int64, w http.ResponseWriter)) (addr
 	return strings.TrimPrefix(s.URL, "http://"), seen
 }
 
+func baseline(w io.Writer) { _, _ = io.WriteString(w, "{"+ModelMark+`a"}`) }
+
 func TestOpenTrafficCountsWhatComesBack(t *testing.T) {
 	t.Parallel()
 	addr, seen := upstreamOf(t, func(n int64, w http.ResponseWriter) {
@@ -35,6 +37,8 @@ func TestOpenTrafficCountsWhatComesBack(t *testing.T) {
 		}
 		if n%5 == 1 {
 			_, _ = io.WriteString(w, "{"+CandidateMark+"}")
+		} else {
+			baseline(w)
 		}
 	})
 	got, err := Open{Addr: addr, Rate: 500, For: time.Second, Conns: 32, Seed: 1}.Run()
@@ -61,7 +65,10 @@ func TestOpenTrafficCountsWhatComesBack(t *testing.T) {
 // the sending sees 20 ms; who was to be sent last waits for all before.
 func TestWaitingForASlowAnswerCounts(t *testing.T) {
 	t.Parallel()
-	addr, _ := upstreamOf(t, func(int64, http.ResponseWriter) { time.Sleep(20 * time.Millisecond) })
+	addr, _ := upstreamOf(t, func(_ int64, w http.ResponseWriter) {
+		time.Sleep(20 * time.Millisecond)
+		baseline(w)
+	})
 	got, err := Open{Addr: addr, Rate: 100, For: time.Second, Conns: 1, Seed: 1}.Run()
 	if err != nil {
 		t.Fatal(err)
@@ -89,10 +96,11 @@ func TestTheWarmUpDoesNotCount(t *testing.T) {
 
 func TestBrokenConnectionsAreCountedAndOpenedAnew(t *testing.T) {
 	t.Parallel()
-	addr, _ := upstreamOf(t, func(n int64, _ http.ResponseWriter) {
+	addr, _ := upstreamOf(t, func(n int64, w http.ResponseWriter) {
 		if n%10 == 0 {
 			panic(http.ErrAbortHandler)
 		}
+		baseline(w)
 	})
 	got, err := Open{Addr: addr, Rate: 300, For: time.Second, Conns: 8, Seed: 1}.Run()
 	if err != nil {
@@ -254,6 +262,13 @@ func TestIdleConnectionsStayOpenUntilTheyAreShut(t *testing.T) {
 	cancel()
 	if _, err := Idle(ctx, addr, 1); err == nil {
 		t.Error("opened for nobody")
+	}
+	empty, _ := upstreamOf(t, func(int64, http.ResponseWriter) {})
+	if _, err := Idle(t.Context(), empty, 1); err == nil || !strings.Contains(err.Error(), "in place of a model") {
+		t.Errorf("a proxy that answers by itself is told as %v", err)
+	}
+	if err := Look(t.Context(), empty); err != nil {
+		t.Errorf("it answers, and is said to fail: %v", err)
 	}
 	refusing, _ := upstreamOf(t, func(_ int64, w http.ResponseWriter) { w.WriteHeader(http.StatusTeapot) })
 	if _, err := Idle(t.Context(), refusing, 1); err == nil || !strings.Contains(err.Error(), "418") {

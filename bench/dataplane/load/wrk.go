@@ -8,14 +8,6 @@ import (
 	"time"
 )
 
-// Saturation is what a saturated proxy answered.
-type Saturation struct {
-	Requests int
-	Took     time.Duration
-	Failed   int // answers that were not 2xx or 3xx, and broken connections
-	P50, P99 time.Duration
-}
-
 // WrkArgs are the arguments of wrk: one thread, so that it takes one core.
 func WrkArgs(addr, script string, conns int, d time.Duration) []string {
 	return []string{"-t1", "-c" + strconv.Itoa(conns), fmt.Sprintf("-d%ds", max(int(d.Seconds()), 1)), "--latency", "-s", script, "http://" + addr}
