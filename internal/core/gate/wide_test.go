@@ -188,3 +188,6 @@ func impossible(g *Gate, s *evidence.Stratum) bool {
 	}
 	return false
 }
+
+// fuzzLayout has a series of every kind.
+func fuzzLayout(clustered bool) evidence.Layout { return newWide(clustered).layout }
