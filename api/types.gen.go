@@ -788,6 +788,9 @@ type Gate struct {
 	// Bound What the evidence says of the change from baseline to candidate. A side that is left out is not bounded yet.
 	Bound *Bound `json:"bound,omitempty"`
 
+	// Caveat What to know before believing the verdict, such as that a resource is read from one server of a version, which cannot be told apart from it; left out where there is nothing.
+	Caveat string `json:"caveat,omitempty,omitzero"`
+
 	// Ceilings The absolute limits as written, such as max 5%.
 	Ceilings []string `json:"ceilings,omitempty,omitzero"`
 
@@ -882,6 +885,9 @@ type HealthState string
 
 // Judged A gate as a decision saw it.
 type Judged struct {
+	// Caveat What to know before believing the verdict; left out where there is nothing.
+	Caveat string `json:"caveat,omitempty,omitzero"`
+
 	// Ceiling The part of logFail from the ceilings, a natural logarithm kept within ±1e6.
 	Ceiling float64 `json:"ceiling,omitempty,omitzero"`
 

@@ -78,6 +78,11 @@ func (f Frame) judged(gates []client.Judged) []string {
 		})
 	}
 	out := Columns(rows)
+	for i := range gates {
+		if g := &gates[i]; g.Caveat != "" && g.Verdict != client.Off {
+			out = append(out, "  "+g.Gate+": "+g.Caveat)
+		}
+	}
 	return append(out, f.Paint.quiet("  AGAINST and FOR are e-values; CANDIDATE and BASELINE are bad events of exposures, over all stages"))
 }
 

@@ -145,6 +145,9 @@ func notes(g *client.Gate) []string {
 		out = append(out, "from "+Percent(g.FromPercent))
 	}
 	out = append(out, read(g)...)
+	if g.Caveat != "" && g.Verdict != client.Off {
+		out = append(out, g.Caveat)
+	}
 	if g.NeedSamples > 0 && (g.Verdict == client.Undecided || g.Verdict == client.NoData) {
 		out = append(out, Count(g.NeedSamples)+" samples to go")
 	}

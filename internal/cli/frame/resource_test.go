@@ -40,3 +40,22 @@ func TestAmountsAreShort(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatAResourceCannotTellStandsBelowIt(t *testing.T) {
+	t.Parallel()
+	const caveat = "one server each: the version and the server cannot be told apart"
+	r := inProgress()
+	r.Gates = []client.Gate{{Gate: "memory", Kind: client.KindGauge, Verdict: client.Fail, Margin: "+20%", Caveat: caveat}}
+	page := func() string { return strings.Join(Frame{Width: 300, Now: noon}.Lines(&r, nil), "\n") }
+	if got := page(); !strings.Contains(got, "\n   "+caveat+"\n") {
+		t.Errorf("a gate of one server:\n%s", got)
+	}
+	r.Gates[0].Verdict = client.Off
+	if got := page(); strings.Contains(got, caveat) {
+		t.Errorf("a gate that is off:\n%s", got)
+	}
+	d := client.Decision{Gates: []client.Judged{{Gate: "memory", Kind: client.KindGauge, Verdict: client.Fail, Caveat: caveat}, {Gate: "a", Verdict: client.Pass}}}
+	if got := strings.Join(Frame{Width: 300, Now: noon}.Explanation(&d), "\n"); strings.Count(got, "\n  memory: "+caveat+"\n") != 1 {
+		t.Errorf("explained:\n%s", got)
+	}
+}

@@ -37,6 +37,26 @@ func (v Version) Scraped() []string {
 	return []string{spec.DefaultMetrics(v.URL)}
 }
 
+// Caveat is what a person must know before believing a gate, whatever it says;
+// empty for nothing. A resource that is read from one server of a version is that
+// server's as much as the version's: a neighbour on the same machine, another
+// processor, an older kernel look like the new version.
+func (p *Plan) Caveat(g *gate.Gate) string {
+	if g.Kind != gate.Gauge {
+		return ""
+	}
+	which := "one server each"
+	switch b, c := len(p.Baseline.Scraped()), len(p.Candidate.Scraped()); {
+	case b > 1 && c > 1:
+		return ""
+	case b > 1:
+		which = "one server of " + p.Candidate.Name
+	case c > 1:
+		which = "one server of " + p.Baseline.Name
+	}
+	return which + ": the version and the server cannot be told apart"
+}
+
 // Equal reports whether two versions are the same, at the same addresses.
 func (v Version) Equal(o Version) bool {
 	return v.Name == o.Name && v.URL == o.URL && slices.Equal(v.Scraped(), o.Scraped())

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"github.com/belay-rollouts/belay/internal/core/evidence"
 	"github.com/belay-rollouts/belay/internal/core/gate"
 	"github.com/belay-rollouts/belay/internal/core/spec"
 	"github.com/belay-rollouts/belay/internal/core/split"
@@ -259,6 +260,63 @@ func TestAmountsAreShort(t *testing.T) {
 	} {
 		if got := amount(x); got != want {
 			t.Errorf("amount(%v) = %s, want %s", x, got, want)
+		}
+	}
+}
+
+func TestWhatOneServerDoesIsNotTakenForItsVersion(t *testing.T) {
+	t.Parallel()
+	two := []string{"http://a/metrics", "http://b/metrics"}
+	for name, tt := range map[string]struct {
+		baseline, candidate []string
+		want                string
+	}{
+		"two each":                   {two, two, ""},
+		"one each":                   {nil, two[:1], "one server each: the version and the server cannot be told apart"},
+		"one of the candidate":       {two, nil, "one server of v7: the version and the server cannot be told apart"},
+		"one of the baseline":        {two[:1], two, "one server of v6: the version and the server cannot be told apart"},
+		"three against two have two": {append(two, "http://c/metrics"), two, ""},
+	} {
+		s := newMeasured()
+		s.in.Plan.Baseline = Version{Name: "v6", URL: "http://v6", Metrics: tt.baseline}
+		s.in.Plan.Candidate = Version{Name: "v7", URL: "http://v7", Metrics: tt.candidate}
+		if got := s.in.Plan.Caveat(&s.in.Plan.Gates[2]); got != tt.want {
+			t.Errorf("%s: %q", name, got)
+		}
+		if got := s.in.Plan.Caveat(&s.in.Plan.Gates[0]); got != "" {
+			t.Errorf("%s: of a rate is said %q", name, got)
+		}
+	}
+}
+
+// A person reads the decision: what a resource cannot tell is said there, whether
+// it fails or passes, and the verdict stays what it is.
+func TestADecisionByAResourceOfOneServerSaysSo(t *testing.T) {
+	t.Parallel()
+	const caveat = "ne server each: the version and the server cannot be told apart"
+	two := []string{"http://a/metrics", "http://b/metrics"}
+	for name, servers := range map[string][]string{"one": nil, "two": two} {
+		s := newMeasured()
+		s.in.Plan.Baseline.Metrics, s.in.Plan.Candidate.Metrics = servers, servers
+		said := func(what, sentence string) {
+			if strings.Contains(sentence, caveat) != (servers == nil) {
+				t.Errorf("%s server, %s: %s", name, what, sentence)
+			}
+		}
+		d := deciding{Input: s.in}
+		d.Judgements = Judge(s.in.Plan, s.in.State, s.in.Evidence, nil)
+		said("a stage that is over", d.shown(false))
+		s.in.Evidence.Strata[1].Gauges[0] = evidence.Gauge{}
+		for i := range 100 {
+			s.in.Evidence.Strata[1].Gauges[0].Add(3e9+float64(i%7)*1e6, 1e9+float64(i%5)*1e6)
+		}
+		d.Judgements = Judge(s.in.Plan, s.in.State, s.in.Evidence, nil)
+		c := charges(s.in.Plan, d.Judgements, nil)[2]
+		said("a gate that failed", d.gateSentence("HOLD", c))
+		d.State.Failed = []string{"memory"}
+		said("and stays so", d.gateSentence("HOLD", c))
+		if c.judgement.Verdict != gate.Fail {
+			t.Errorf("%s server: the verdict is %s", name, c.judgement.Verdict)
 		}
 	}
 }

@@ -29,10 +29,19 @@ func (d *deciding) gateSentence(verb string, c charge) string {
 	g, j := c.gate, c.judgement
 	v := c.view(d.Plan, &d.State, d.Evidence)
 	if slices.Contains(d.State.Failed, c.name()) {
-		return fmt.Sprintf("%s at %s: %s was proven to be beyond %s and stays so; it is at %s. %s.", verb, d.at(), c.name(), limitText(g, j), compared(g, j, g.Levels(v, j)), d.exposed())
+		return fmt.Sprintf("%s at %s: %s was proven to be beyond %s and stays so; it is at %s.%s %s.", verb, d.at(), c.name(), limitText(g, j), compared(g, j, g.Levels(v, j)), d.caveat(g), d.exposed())
 	}
 	b := g.Bound(v, j, place(d.Plan, &d.State))
-	return fmt.Sprintf("%s at %s: %s %s: %s. %s.", verb, d.at(), c.name(), compared(g, j, b), d.proven(g, j, b), d.exposed())
+	return fmt.Sprintf("%s at %s: %s %s: %s.%s %s.", verb, d.at(), c.name(), compared(g, j, b), d.proven(g, j, b), d.caveat(g), d.exposed())
+}
+
+// caveat is a sentence on what a gate cannot tell, after a space; empty for none.
+func (d *deciding) caveat(g *gate.Gate) string {
+	text := d.Plan.Caveat(g)
+	if text == "" {
+		return ""
+	}
+	return " " + strings.ToUpper(text[:1]) + text[1:] + "."
 }
 
 // compared writes both arms: "7.9% (38 of 481) against 1.0% (45 of 4,329)". The
@@ -186,9 +195,9 @@ func (d *deciding) shown(waived bool) string {
 		switch {
 		case !d.counts(i):
 		case d.Judgements[i].Verdict == gate.Pass:
-			within = append(within, d.Plan.Gates[i].Name)
+			within = append(within, d.named(i))
 		default:
-			harmless = append(harmless, d.Plan.Gates[i].Name)
+			harmless = append(harmless, d.named(i))
 		}
 	}
 	var parts []string
@@ -202,6 +211,15 @@ func (d *deciding) shown(waived bool) string {
 		return "no gate is active at this stage"
 	}
 	return strings.Join(parts, "; ") + d.inStage()
+}
+
+// named is the name of a gate, with what it cannot tell.
+func (d *deciding) named(i int) string {
+	g := &d.Plan.Gates[i]
+	if text := d.Plan.Caveat(g); text != "" {
+		return g.Name + " (" + text + ")"
+	}
+	return g.Name
 }
 
 // inStage counts the candidate's samples of the stage.

@@ -40,7 +40,7 @@ func judgedOf(j *gate.Judgement, p *rollout.Plan) api.Judged {
 		out.PerStage = append(out.PerStage, logOf(x))
 	}
 	if g := gateNamed(p, j.Gate); g != nil {
-		out.Kind = api.GateKind(g.Kind)
+		out.Kind, out.Caveat = api.GateKind(g.Kind), p.Caveat(g)
 		out.Margin, out.LogFailAt = g.MarginText(), logOf(g.FailAt(p.Alpha))
 	}
 	return out

@@ -51,6 +51,7 @@ func gateOf(plan *rollout.Plan, s *command.GateStatus) api.Gate {
 	out.Distribution = distributionOf(s.Distribution)
 	if g := gateNamed(plan, s.Gate); g != nil {
 		describeGate(&out, g)
+		out.Caveat = plan.Caveat(g)
 	}
 	return out
 }

@@ -41,3 +41,18 @@ func TestEveryKindOfGateIsInTheContract(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatAGateCannotTellIsTold(t *testing.T) {
+	t.Parallel()
+	st := command.Status{Gates: []command.GateStatus{{Gate: "errors"}, {Gate: "memory"}}}
+	plan := &st.Record.Plan
+	plan.Gates = []gate.Gate{{Name: "errors", Kind: gate.Rate}, {Name: "memory", Kind: gate.Gauge}}
+	const want = "one server each: the version and the server cannot be told apart"
+	gates := Rollout(&st).Gates
+	if gates[0].Caveat != "" || gates[1].Caveat != want {
+		t.Errorf("told are %q and %q", gates[0].Caveat, gates[1].Caveat)
+	}
+	if got := judgedOf(&gate.Judgement{Gate: "memory"}, plan).Caveat; got != want {
+		t.Errorf("a decision tells %q", got)
+	}
+}
