@@ -106,11 +106,11 @@ bench-rollback: $(BENCHSTAT) ## from the decision to the last request that start
 
 # The traffic is simulated; only the time that it takes depends on the machine.
 .PHONY: bench-decisions
-bench-decisions: bench-acceptance ## Belay's decisions against those of other tools, into docs/benchmarks (half an hour)
+bench-decisions: bench-acceptance ## Belay's decisions against those of other tools, into docs/benchmarks (an hour)
 	$(GO) run ./bench/decisions -reps $(REPS) $(if $(KEEP),-keep $(KEEP))
 
 .PHONY: bench-acceptance
-bench-acceptance: ## the acceptance simulations in full size, into docs/benchmarks (a quarter of an hour)
+bench-acceptance: ## the acceptance simulations in full size, into docs/benchmarks (half an hour)
 	$(GO) run ./bench/acceptance
 
 # Processor times, delays and memory, side by side on one core each.

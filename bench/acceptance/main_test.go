@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -67,5 +68,34 @@ func TestAPackageThatCannotBeTestedIsAnErrorAndWritesNothing(t *testing.T) {
 	}
 	if _, err := os.Stat(out); err == nil {
 		t.Error("a page was written")
+	}
+}
+
+// A flag that a package does not have would be found out after an hour.
+func TestTheFlagsOfASuiteAreThoseOfItsPackage(t *testing.T) {
+	t.Parallel()
+	for _, s := range suites {
+		files, err := filepath.Glob(filepath.Join("../..", s.Package, "*_test.go"))
+		if err != nil || len(files) == 0 {
+			t.Fatalf("%s has no tests: %v", s.Package, err)
+		}
+		var all strings.Builder
+		for _, name := range files {
+			text, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all.Write(text)
+		}
+		properties := strings.Contains(all.String(), `"pgregory.net/rapid"`)
+		if properties != slices.Contains(s.Flags, "-rapid.seed=1") || properties != slices.Contains(s.Flags, "-rapid.nofailfile") {
+			t.Errorf("%s has properties: %v; its flags are %v", s.Package, properties, s.Flags)
+		}
+		for _, f := range s.Flags {
+			name, _, _ := strings.Cut(strings.TrimPrefix(f, "-"), "=")
+			if !strings.HasPrefix(name, "rapid.") && !strings.Contains(all.String(), `"`+name+`"`) {
+				t.Errorf("%s has no flag %s", s.Package, name)
+			}
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"flag"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -54,6 +55,17 @@ func outputDrift() Gate {
 // Kolmogorov and Smirnov from where it was.
 func shiftOf(distance float64) float64 { return 2 * math.Sqrt2 * math.Erfinv(distance) }
 
+var driftScale = flag.Int("drift.scale", 1, "how many times as often each simulation of drifts is run")
+
+// atMost complains of verdicts that more of the runs have than alpha allows.
+func atMost(t *testing.T, what string, n, runs int) {
+	t.Helper()
+	t.Logf("%s: %.2f %%", what, 100*float64(n)/float64(runs))
+	if float64(n) > 0.05*float64(runs) {
+		t.Errorf("%s: %d of %d runs", what, n, runs)
+	}
+}
+
 // looks plays n answers of both arms and counts verdicts: at how many of the runs
 // a verdict was ever given.
 func looks(runs int, play func(w *answering), clustered bool, verdicts ...Verdict) map[Verdict]int {
@@ -103,16 +115,14 @@ func normal(shift float64) func(w *answering) {
 func TestDriftKeepsItsLevelAndCatchesAShift(t *testing.T) {
 	t.Parallel()
 	long(t)
-	const runs, alpha = 200, 0.05
-	if n := looks(runs, normal(0), false, Fail)[Fail]; n > alpha*runs {
-		t.Errorf("nothing changed: %d of %d runs fail", n, runs)
-	}
+	runs := 200 * *driftScale
+	atMost(t, "nothing changed, failed", looks(runs, normal(0), false, Fail)[Fail], runs)
 	border := looks(runs, normal(shiftOf(0.1)), false, Fail, Pass)
-	if border[Fail] > alpha*runs || border[Pass] > alpha*runs {
-		t.Errorf("at the margin: %v of %d runs", border, runs)
-	}
-	if n := looks(20, normal(shiftOf(0.25)), false, Fail)[Fail]; n < 20 {
-		t.Errorf("a distance of 0.25: %d of 20 runs fail", n)
+	atMost(t, "at the margin, failed", border[Fail], runs)
+	atMost(t, "at the margin, passed", border[Pass], runs)
+	far := 20 * *driftScale
+	if n := looks(far, normal(shiftOf(0.25)), false, Fail)[Fail]; n < far {
+		t.Errorf("a distance of 0.25: %d of %d runs fail", n, far)
 	}
 }
 
@@ -133,10 +143,8 @@ func users(w *answering) {
 func TestUsersWhoSendMuchDoNotInflateADrift(t *testing.T) {
 	t.Parallel()
 	long(t)
-	const runs, alpha = 60, 0.05
-	if n := looks(runs, users, true, Fail)[Fail]; n > alpha*runs {
-		t.Errorf("as users: %d of %d runs without a change fail", n, runs)
-	}
+	runs := 60 * *driftScale
+	atMost(t, "as users, nothing changed, failed", looks(runs, users, true, Fail)[Fail], runs)
 	if n := looks(runs, users, false, Fail)[Fail]; n < runs/4 {
 		t.Errorf("as single answers: only %d of %d runs fail, so that the test shows nothing", n, runs)
 	}
@@ -164,10 +172,8 @@ func vectors(w *answering) {
 func TestTheValuesOfOneAnswerDoNotInflateADrift(t *testing.T) {
 	t.Parallel()
 	long(t)
-	const runs, alpha = 40, 0.05
-	if n := looks(runs, vectors, false, Fail)[Fail]; n > alpha*runs {
-		t.Errorf("%d of %d runs without a change fail", n, runs)
-	}
+	runs := 40 * *driftScale
+	atMost(t, "values of one answer, nothing changed, failed", looks(runs, vectors, false, Fail)[Fail], runs)
 	w := newAnswering(1, false, 0)
 	for range 12 {
 		vectors(w)

@@ -1,6 +1,7 @@
 package oneshot
 
 import (
+	"flag"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -12,6 +13,8 @@ import (
 // over all outcomes where there are few, over a seeded sample where not.
 
 const alpha = .05
+
+var scale = flag.Int("oneshot.scale", 1, "how many times as often each simulation is run")
 
 // binomials returns the probabilities of 0 to n events.
 func binomials(n int, p float64) []float64 {
@@ -145,7 +148,7 @@ func TestQuantilesKeepTheirLevel(t *testing.T) {
 		nT, nC int
 	}{{.5, 40, 60}, {.9, 100, 100}, {.99, 300, 1000}, {.95, 500, 30}} {
 		wrong := map[stats.Dir]float64{}
-		const reps = 3000
+		reps := 3000 * *scale
 		for range reps {
 			a, b := make([]float64, test.nT), make([]float64, test.nC)
 			for i := range a {
@@ -157,13 +160,13 @@ func TestQuantilesKeepTheirLevel(t *testing.T) {
 			q := NewQuantiles(a, b, test.tau)
 			for _, dir := range directions {
 				if q.P(margin, dir) <= alpha {
-					wrong[dir] += 1.0 / reps
+					wrong[dir] += 1 / float64(reps)
 				}
 			}
 		}
 		for _, dir := range directions {
 			t.Logf("%+v, %s: %.4f", test, dir, wrong[dir])
-			if wrong[dir] > alpha+3*math.Sqrt(alpha*(1-alpha)/reps) {
+			if wrong[dir] > alpha+3*math.Sqrt(alpha*(1-alpha)/float64(reps)) {
 				t.Errorf("%+v, %s: wrong in %.2f %%", test, dir, 100*wrong[dir])
 			}
 		}
@@ -213,7 +216,8 @@ func TestMeansKeepTheirLevel(t *testing.T) {
 		}
 		return stats.MeanArm{N: m.N, Mean: m.Mean, Var: m.Variance(), NonZero: m.N}
 	}
-	const margin, reps = -.05, 2000
+	const margin = -.05
+	reps := 2000 * *scale
 	for _, test := range []struct {
 		nT, nC int
 		sigma  float64
@@ -225,7 +229,7 @@ func TestMeansKeepTheirLevel(t *testing.T) {
 			}}}
 			for _, dir := range directions {
 				if m.P(margin, dir) <= alpha {
-					wrong[dir] += 1.0 / reps
+					wrong[dir] += 1 / float64(reps)
 				}
 			}
 		}
@@ -241,7 +245,8 @@ func TestMeansKeepTheirLevel(t *testing.T) {
 func TestPairedMeansKeepTheirLevelAndGainByPairing(t *testing.T) {
 	t.Parallel()
 	chance := rand.New(rand.NewPCG(5, 6))
-	const margin, reps, n = .05, 1500, 60
+	const margin, n = .05, 60
+	reps := 1500 * *scale
 	wrong := map[string]float64{}
 	found := map[string]int{}
 	for range reps {
@@ -259,10 +264,10 @@ func TestPairedMeansKeepTheirLevelAndGainByPairing(t *testing.T) {
 		}
 		for _, dir := range directions {
 			if PairedMeans(pairs).P(margin, dir) <= alpha {
-				wrong["ratio "+dir.String()] += 1.0 / reps
+				wrong["ratio "+dir.String()] += 1 / float64(reps)
 			}
 			if Shift(shift).P(5*math.Expm1(margin), dir) <= alpha {
-				wrong["shift "+dir.String()] += 1.0 / reps
+				wrong["shift "+dir.String()] += 1 / float64(reps)
 			}
 		}
 		arm := func(m stats.Moments) stats.MeanArm {
@@ -276,7 +281,7 @@ func TestPairedMeansKeepTheirLevelAndGainByPairing(t *testing.T) {
 		}
 	}
 	for name, share := range wrong {
-		if share > alpha+3*math.Sqrt(alpha*(1-alpha)/reps) {
+		if share > alpha+3*math.Sqrt(alpha*(1-alpha)/float64(reps)) {
 			t.Errorf("%s: wrong in %.2f %%", name, 100*share)
 		}
 	}
@@ -288,7 +293,7 @@ func TestPairedMeansKeepTheirLevelAndGainByPairing(t *testing.T) {
 func TestDriftKeepsItsLevel(t *testing.T) {
 	t.Parallel()
 	chance := rand.New(rand.NewPCG(7, 8))
-	const reps = 500
+	reps := 500 * *scale
 	wrong := 0
 	for range reps {
 		d := Drift{T: make([]float64, 40), C: make([]float64, 40)}
@@ -316,7 +321,7 @@ func TestStrataKeepTheirLevel(t *testing.T) {
 		}
 		return k
 	}
-	const reps = 2000
+	reps := 2000 * *scale
 	wrong := map[string]float64{}
 	for range reps {
 		// The baseline drifts between the strata, the margin is the truth.
@@ -330,16 +335,16 @@ func TestStrataKeepTheirLevel(t *testing.T) {
 		}
 		for _, dir := range directions {
 			if (Rates{Strata: rates}).P(math.Log(1.2), dir) <= alpha {
-				wrong["ratio "+dir.String()] += 1.0 / reps
+				wrong["ratio "+dir.String()] += 1 / float64(reps)
 			}
 			if (Differences{Counts: stats.Counts{Strata: diffs}}).P(.02, dir) <= alpha {
-				wrong["difference "+dir.String()] += 1.0 / reps
+				wrong["difference "+dir.String()] += 1 / float64(reps)
 			}
 		}
 	}
 	for name, share := range wrong {
 		t.Logf("%s: %.4f", name, share)
-		if share > alpha+3*math.Sqrt(alpha*(1-alpha)/reps) {
+		if share > alpha+3*math.Sqrt(alpha*(1-alpha)/float64(reps)) {
 			t.Errorf("%s: wrong in %.2f %%", name, 100*share)
 		}
 	}

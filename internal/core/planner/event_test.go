@@ -1,6 +1,7 @@
 package planner
 
 import (
+	"flag"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -118,11 +119,22 @@ func (w *eventWorld) values(arm split.Arm, n, level float64) stats.MeanArm {
 	return stats.MeanArm{N: m.N, Mean: m.Mean, Var: m.Variance(), NonZero: 0.2 * m.N}
 }
 
+var planReps = flag.Int("planner.reps", 0, "replications of each simulated rollout; 0 takes a number that suits a quick test")
+
+// times is how often a rollout is simulated, given how often it is in a quick test.
+func times(quick int) int {
+	if *planReps > 0 {
+		return *planReps
+	}
+	return quick
+}
+
 // check compares a curve with so many rollouts. A time breaks the planner's promise
 // when the interval in which the simulated one lies, two standard errors wide on
 // either side, is more than a quarter off.
 func (w *eventWorld) check(t *testing.T, c curve, reps int) {
 	t.Helper()
+	reps = times(reps)
 	at := make([]float64, reps)
 	for i := range at {
 		at[i] = w.run(uint64(i + 1))
@@ -238,14 +250,13 @@ func TestWhatIsSaidToBeCaughtIsCaught(t *testing.T) {
 			t.Fatal(err)
 		}
 		w := eventWorld{plan: p, t: over(7200, 7200), base: 0.005, level: 0.005 * (1 + change), clump: 1, looks: 70, side: failing}
-		const reps = 200
-		caught := 0.0
+		caught, reps := 0.0, times(200)
 		for i := range reps {
 			if !math.IsInf(w.run(uint64(i+1)), 1) {
 				caught++
 			}
 		}
-		if simulated := caught / reps; math.Abs(got-simulated) > 0.08 {
+		if simulated := caught / float64(reps); math.Abs(got-simulated) > 0.08 {
 			t.Errorf("x%v: %.3f, simulated %.3f", 1+change, got, simulated)
 		}
 	}

@@ -153,7 +153,7 @@ func TestAResourceIsJudgedAsItsBatchesAre(t *testing.T) {
 		}
 		l := look{at: 1, nT: []float64{windows}, nC: []float64{windows}}
 		want := m.excess(&l, side, []float64{1 + change}, []float64{1})
-		sum, reps := 0.0, 200
+		sum, reps := 0.0, times(200)
 		for seed := range reps {
 			sum += gaugeExcess(p, side, change, windows, uint64(seed))
 		}

@@ -103,7 +103,7 @@ func TestStickyUsersTakeAsLongAsTheirDispersionSays(t *testing.T) {
 	}
 	w.times, w.requests, w.looks = 2.2, 110_000, 120
 	_, c := curveOf(p, level, over(float64(w.requests)), failing, w.times-1)
-	at := make([]float64, 200)
+	at := make([]float64, times(200))
 	for i := range at {
 		at[i] = w.run(uint64(i+1), nil)
 	}
@@ -120,7 +120,7 @@ func TestResourcesTakeAsLongAsWindowsDo(t *testing.T) {
 	g := &p.Gates[0]
 	for side, change := range map[side]float64{failing: 0.12, passing: 0} {
 		m, c := curveOf(p, Level{Value: 1e9, Spread: 0.1, Correlation: 0.5}, over(20_000), side, change)
-		at := make([]float64, 200)
+		at := make([]float64, times(200))
 		for i := range at {
 			at[i] = math.Inf(1)
 			r := rand.New(rand.NewPCG(uint64(i), 9))
@@ -157,7 +157,7 @@ func TestADriftTakesAsLongAsItsBandsDo(t *testing.T) {
 		if shift > 0 {
 			c = m.driftFails(line, distance)
 		}
-		at := make([]float64, 60)
+		at := make([]float64, times(60))
 		for i := range at {
 			r := rand.New(rand.NewPCG(uint64(i), 21))
 			at[i] = driftTime(p, r, shift, bins)
@@ -205,7 +205,7 @@ func TestOutcomesThatComeLateArePlannedSo(t *testing.T) {
 	line := over(40_000, 300_000)
 	_, c := curveOf(p, Level{Value: 0.05, Delay: delay * time.Second}, line, failing, -0.25)
 	g := &p.Gates[0]
-	at := make([]float64, 150)
+	at := make([]float64, times(150))
 	for i := range at {
 		at[i] = lateTime(p, g, rand.New(rand.NewPCG(uint64(i), 31)), line, delay)
 	}

@@ -89,6 +89,7 @@ func fourGates(d draw, gates []guarded) (rolledBack, promoted bool) {
 }
 
 func countFourGates(seed, replications int, gates []guarded) (rolledBack, promoted float64) {
+	replications *= *scale
 	for r := range replications {
 		back, on := fourGates(newDraw(seed, r), gates)
 		if back {
@@ -140,8 +141,7 @@ func TestOneHarmfulGateAmongFourIsRolledBack(t *testing.T) {
 func TestAFairSplitIsHardlyEverAMismatch(t *testing.T) {
 	long(t)
 	for name, weight := range map[string]float64{"half": .5, "one percent": .01} {
-		alarms := 0
-		const replications = 300
+		alarms, replications := 0, 300**scale
 		for r := range replications {
 			d, nT, nC := newDraw(81, r), 0.0, 0.0
 			for range 1000 {
@@ -153,15 +153,14 @@ func TestAFairSplitIsHardlyEverAMismatch(t *testing.T) {
 				}
 			}
 		}
-		between(t, name, float64(alarms)/replications, 0, .005)
+		between(t, name, float64(alarms)/float64(replications), 0, .005)
 	}
 }
 
 func TestABrokenSplitIsAMismatch(t *testing.T) {
 	long(t)
 	// 52 % instead of 50 %: found within 20,000 units nearly always.
-	found := 0
-	const replications = 100
+	found, replications := 0, 100**scale
 	for r := range replications {
 		d, nT, nC := newDraw(82, r), 0.0, 0.0
 		for range 200 {
@@ -173,5 +172,5 @@ func TestABrokenSplitIsAMismatch(t *testing.T) {
 			}
 		}
 	}
-	between(t, "found", float64(found)/replications, .9, 1)
+	between(t, "found", float64(found)/float64(replications), .9, 1)
 }

@@ -86,7 +86,7 @@ func (l latencies) run(d draw, look func(c Counts) bool) int {
 }
 
 func (l latencies) replay(seed, replications int, look func(c Counts) bool) []int {
-	stops := make([]int, replications)
+	stops := make([]int, replications**scale)
 	for r := range stops {
 		stops[r] = l.run(newDraw(seed, r), look)
 	}

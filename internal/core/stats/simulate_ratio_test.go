@@ -54,7 +54,8 @@ func TestAnOutageIsFoundWithinAHandfulOfRequests(t *testing.T) {
 	long(t)
 	// At one percent of the traffic, one request in five failing.
 	var exposed []int
-	for r := range 400 {
+	replications := 400 * *scale
+	for r := range replications {
 		steady(10, 2000, .01, .2, .005).run(newDraw(16, r), func(c *Counts) bool {
 			found := c.ratioReaches(ln20, ln12, Up, Prior3(.5))
 			if found {
@@ -63,8 +64,8 @@ func TestAnOutageIsFoundWithinAHandfulOfRequests(t *testing.T) {
 			return found
 		})
 	}
-	if len(exposed) < 396 {
-		t.Errorf("found in %d of 400", len(exposed))
+	if len(exposed) < replications-replications/100 {
+		t.Errorf("found in %d of %d", len(exposed), replications)
 	}
 	if m := median(exposed); m > 20 {
 		t.Errorf("half are found after %d requests to the candidate, want at most 20", m)
@@ -140,7 +141,7 @@ func delayedConversions(d draw, look func(c *Counts) bool) bool {
 
 func TestDelayedOutcomesBiasNothing(t *testing.T) {
 	long(t)
-	const replications = 250
+	replications, guards := 250**scale, 40**scale
 	p := Prior3(.1)
 	wrong, right := 0, 0
 	for r := range replications {
@@ -148,12 +149,12 @@ func TestDelayedOutcomesBiasNothing(t *testing.T) {
 		if delayedConversions(newDraw(18, r), func(c *Counts) bool { return c.ratioReaches(ln20, 0, Down, p) }) {
 			right++
 		}
-		if r < 40 && delayedConversions(newDraw(18, r), func(c *Counts) bool { return pooled(c).ratioReaches(ln20, 0, Down, p) }) {
+		if r < guards && delayedConversions(newDraw(18, r), func(c *Counts) bool { return pooled(c).ratioReaches(ln20, 0, Down, p) }) {
 			wrong++
 		}
 	}
-	between(t, "by stage of exposure", float64(right)/replications, 0, .05)
-	between(t, "totals", float64(wrong)/40, .95, 1)
+	between(t, "by stage of exposure", float64(right)/float64(replications), 0, .05)
+	between(t, "totals", float64(wrong)/float64(guards), .95, 1)
 }
 
 func TestRealisedExposuresForgiveAWrongWeight(t *testing.T) {
