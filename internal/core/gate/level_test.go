@@ -187,6 +187,79 @@ func TestVerdictsDoNotDependOnTheUnitOfMeasurement(t *testing.T) {
 	})
 }
 
+// What is counted by window says nothing but its sums: the same traffic in twice as
+// many windows is the same evidence, and windows that are there twice are twice the
+// counts, and nothing else (9.3.7).
+func TestWindowsOfCountsSayNothingButTheirSums(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		clustered := rapid.Bool().Draw(t, "clustered")
+		whole, windows, twice := newWide(clustered, 0), newWide(clustered, 0), newWide(clustered, 0)
+		for range rapid.IntRange(1, 6).Draw(t, "windows") {
+			window := newWide(clustered, 0)
+			seed, n := rapid.Uint64().Draw(t, "seed"), rapid.IntRange(0, 400).Draw(t, "n")
+			for _, w := range []*world{whole, window} {
+				r := rand.New(rand.NewPCG(seed, 19))
+				for range n {
+					w.arrive(0, arrival{
+						arm: split.Arm(r.IntN(2)), bucket: uint8(r.IntN(256)), error: r.IntN(9) == 0, factor: 1,
+						latency: lognormal(1)(r.Float64()),
+					}, r)
+				}
+			}
+			windows.ev.Strata[0].Merge(window.ev.Strata[0])
+			twice.ev.Strata[0].Merge(window.ev.Strata[0])
+			twice.ev.Strata[0].Merge(window.ev.Strata[0])
+		}
+		double := whole.ev.Clone(&whole.layout)
+		double.Strata[0].Merge(whole.ev.Strata[0])
+		for _, g := range comparing() {
+			if g.Kind == Gauge {
+				continue
+			}
+			one, apart := whole.judge(g, at(0, 2)), windows.judge(g, at(0, 2))
+			if !sameJudgement(t, &g, &one, &apart) {
+				t.Fatalf("%s: in one %+v, in windows %+v", g.Name, one, apart)
+			}
+			two, sums := twice.judge(g, at(0, 2)), g.Judge(g.Reduce(View{&whole.layout, double, whole.stages}), at(0, 2), nil)
+			if !sameJudgement(t, &g, &two, &sums) {
+				t.Fatalf("%s: with windows twice %+v, with counts twice %+v", g.Name, two, sums)
+			}
+		}
+	})
+}
+
+// A resource that is read twice as often as it changes is no more evidence: windows
+// that are there twice resemble each other as much as any can.
+func TestWindowsOfAResourceThatAreThereTwiceAreNoMoreEvidence(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		once, twice := newWide(false, 0), newWide(false, 0)
+		factor, keeps := rapid.Float64Range(0.8, 2).Draw(t, "factor"), rapid.Float64Range(0, 0.9).Draw(t, "keeps")
+		r := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 37))
+		noise := 0.0
+		for range rapid.IntRange(60, 300).Draw(t, "n") {
+			noise = keeps*noise + 0.05*r.NormFloat64()
+			level := 1e9 * factor * math.Exp(noise)
+			once.ev.Strata[0].Gauges[0].Add(level, 1e9)
+			twice.ev.Strata[0].Gauges[0].Add(level, 1e9)
+			twice.ev.Strata[0].Gauges[0].Add(level, 1e9)
+		}
+		g := memory()
+		one, two := once.judge(g, at(0, 1)), twice.judge(g, at(0, 1))
+		_, _, independent := once.ev.Strata[0].Gauges[0].Ratio.Estimate()
+		if _, _, n := twice.ev.Strata[0].Gauges[0].Ratio.Estimate(); n > 1.25*independent+2 {
+			t.Fatalf("as good as %.1f independent windows, with windows twice as %.1f", independent, n)
+		}
+		if independent < stats.MinEffective {
+			return // What is judged of a few more is nothing that a few less would not say.
+		}
+		if two.LogFail > max(0, one.LogFail)*1.4+1 || two.LogPass > max(0, one.LogPass)*1.4+1 {
+			t.Fatalf("fail %.3g and pass %.3g, with windows twice %.3g and %.3g", one.LogFail, one.LogPass, two.LogFail, two.LogPass)
+		}
+	})
+}
+
 // A bound beyond the margin is a verdict, and the other way about.
 func TestBoundsOfNumbersAndVerdictsAreOne(t *testing.T) {
 	t.Parallel()

@@ -8,6 +8,7 @@ import (
 
 	"github.com/belay-rollouts/belay/internal/core/evidence"
 	"github.com/belay-rollouts/belay/internal/core/split"
+	"github.com/belay-rollouts/belay/internal/core/stats"
 )
 
 func TestAQuantileWaitsForABaselineThatHasOne(t *testing.T) {
@@ -26,6 +27,37 @@ func TestAQuantileWaitsForABaselineThatHasOne(t *testing.T) {
 	w.latencies(0, split.Baseline, 1, lognormal(1))
 	if j := w.judge(g, at(0, 1)); j.Verdict != Fail {
 		t.Errorf("against 100 latencies: %s, log e-value %.2f", j.Verdict, j.LogFail)
+	}
+}
+
+// The answers of an independent implementation on 20,000 and 5,000 latencies that
+// lie at the quantiles of their distributions, in units of a whole number of
+// buckets: the edge is 3.198827, 200 of the baseline lie beyond it and 116 of the
+// candidate beyond 1.1 times it.
+func TestLatenciesGiveTheKnownEdgeAndExceedances(t *testing.T) {
+	t.Parallel()
+	const buckets = 1450 // about a millisecond
+	w, g := newWorld(false, 0), latencyP99()
+	base := w.layout.Sketches[0]
+	unit := math.Exp(buckets * float64(base))
+	spread := func(times float64) func(u float64) time.Duration {
+		return func(u float64) time.Duration {
+			return time.Duration(unit * times * math.Exp(0.5*math.Sqrt2*math.Erfinv(2*u-1)))
+		}
+	}
+	w.latencies(0, split.Baseline, 20_000, spread(1))
+	w.latencies(0, split.Candidate, 5_000, spread(1.3))
+	got := g.Reduce(w.view()).Strata[0]
+	if edge := math.Exp(float64(got.Edge-buckets) * float64(base)); g.Steps != 10 || math.Abs(edge-3.198827) > 5e-7 {
+		t.Errorf("%d steps, the edge lies at %.7f; want 10 and 3.198827", g.Steps, edge)
+	}
+	if want := (stats.Stratum{NT: 5000, KT: 116, NC: 20_000, KC: 200}); got.Counts != want {
+		t.Fatalf("counted %+v, want %+v", got.Counts, want)
+	}
+	counts := stats.Counts{Strata: []stats.Stratum{got.Counts}}
+	fail, pass := counts.LogERatio(0, stats.Up, g.failPrior()), counts.LogERatio(0, stats.Down, g.passPrior())
+	if math.Abs(fail-21.085259673) > 5e-10 || math.Abs(pass+2.950235257) > 5e-10 {
+		t.Errorf("log e-values %.10f and %.10f, want 21.085259673 and -2.950235257", fail, pass)
 	}
 }
 

@@ -48,6 +48,7 @@ func TestTheNormalMixtureGivesTheKnownAnswers(t *testing.T) {
 		"LogPhi(-25)":                  {LogPhi(-25), -316.63940801, 8},
 		"LogPhi(-40)":                  {LogPhi(-40), -804.608442, 6},
 		"Phi(1.96)":                    {math.Exp(LogPhi(1.96)), 0.975002104852, 12},
+		"PhiInv(.95)":                  {phiInv(.95), 1.644853626951, 12},
 		"z 0, info 100, tau .5":        {LogENormal(0, 100, .5), -1.6290482690, 10},
 		"z 3, info 100, tau .5":        {LogENormal(3, 100, .5), 3.3893887971, 10},
 		"z -3, info 100, tau .5":       {LogENormal(-3, 100, .5), -3.0270137713, 10},
@@ -59,6 +60,19 @@ func TestTheNormalMixtureGivesTheKnownAnswers(t *testing.T) {
 		"z* info 100":                  {ZBoundary(100, .05, Prior3(.5)), 3.001778, 6},
 		"z* info 1e4, tau .1":          {ZBoundary(1e4, .05, Prior3(.1)), 3.046589, 6},
 	})
+}
+
+// phiInv is where LogPhi reaches the logarithm of p.
+func phiInv(p float64) float64 {
+	low, high := -40.0, 40.0
+	for range 100 {
+		if middle := (low + high) / 2; LogPhi(middle) < math.Log(p) {
+			low = middle
+		} else {
+			high = middle
+		}
+	}
+	return low
 }
 
 func TestTheCriticalValueIsNearlyFlat(t *testing.T) {
