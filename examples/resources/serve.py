@@ -1,8 +1,13 @@
 #!/usr/bin/env python3
-"""serve.py VERSION PORT: a small model server that tells of itself.
+"""serve.py VERSION PORT METRICS_PORT: a small model server that tells of itself.
 
 It scores a transaction at POST /score and has a metrics page in the text format
-of Prometheus at GET /metrics, both on loopback. It needs nothing but Python.
+of Prometheus at GET /metrics of another port, both on loopback. It needs nothing
+but Python on Linux.
+
+Several servers of one version share PORT, and the system gives each connection to
+one of them; METRICS_PORT is each server's own. It answers one request on each
+connection, so that all of them have work.
 
 v1 and v2 do the same work. v2-leaks keeps a part of every request for ever, and
 v2-burns works three times as much for each.
@@ -12,6 +17,7 @@ import http.server
 import json
 import math
 import os
+import socket
 import sys
 import threading
 import time
@@ -69,8 +75,6 @@ class Model:
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
     def do_POST(self):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         try:
@@ -101,17 +105,25 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 class Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 128
 
-    def __init__(self, version, port):
+    def __init__(self, model, port):
+        self.model = model
         super().__init__(("127.0.0.1", port), Handler)
-        self.model = Model(version)
+
+    def server_bind(self):
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        super().server_bind()
 
 
 def main():
-    if len(sys.argv) != 3 or sys.argv[1] not in VERSIONS or not sys.argv[2].isdigit():
-        sys.exit("usage: serve.py " + "|".join(VERSIONS) + " PORT")
+    if len(sys.argv) != 4 or sys.argv[1] not in VERSIONS or not all(port.isdigit() for port in sys.argv[2:]):
+        sys.exit("usage: serve.py " + "|".join(VERSIONS) + " PORT METRICS_PORT")
+    model = Model(sys.argv[1])
+    metrics = Server(model, int(sys.argv[3]))
+    threading.Thread(target=metrics.serve_forever, daemon=True).start()
     try:
-        Server(sys.argv[1], int(sys.argv[2])).serve_forever()
+        Server(model, int(sys.argv[2])).serve_forever()
     except KeyboardInterrupt:
         pass
 

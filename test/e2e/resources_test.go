@@ -56,7 +56,7 @@ func TestServersThatTellOfThemselves(t *testing.T) {
 // to send.
 func rollOut(t *testing.T, s *server, candidate string) *callers {
 	t.Helper()
-	addresses := strings.NewReplacer("http://127.0.0.1:9201", selfTelling(t, "v1"), "http://127.0.0.1:9202", selfTelling(t, candidate))
+	addresses := strings.NewReplacer(append(selfTelling(t, "v1", "9201", "9211", "9221"), selfTelling(t, candidate, "9202", "9212", "9222")...)...)
 	file := func(name string) string {
 		text, err := os.ReadFile(filepath.Join(thrifty, name))
 		if err != nil {
@@ -71,17 +71,34 @@ func rollOut(t *testing.T, s *server, candidate string) *callers {
 	return c
 }
 
-// selfTelling serves a version of the example until the test ends, and returns
-// its address.
-func selfTelling(t *testing.T, version string) string {
+// selfTelling serves a version of the example with two servers until the test ends.
+// It returns the ports that the files name, each with the one that is served.
+func selfTelling(t *testing.T, version, traffic string, metrics ...string) []string {
 	t.Helper()
-	addr := freeAddr(t)
-	_, port, err := net.SplitHostPort(addr)
+	port := freePort(t)
+	ports := []string{":" + traffic, ":" + port}
+	for _, named := range metrics {
+		own := freePort(t)
+		startSelfTelling(t, version, port, own)
+		ports = append(ports, ":"+named, ":"+own)
+	}
+	return ports
+}
+
+func freePort(t *testing.T) string {
+	t.Helper()
+	_, port, err := net.SplitHostPort(freeAddr(t))
 	if err != nil {
 		t.Fatal(err)
 	}
+	return port
+}
+
+// startSelfTelling starts one server of a version and waits until it answers.
+func startSelfTelling(t *testing.T, version, port, metrics string) {
+	t.Helper()
 	var said bytes.Buffer
-	cmd := exec.Command("python3", filepath.Join(thrifty, "serve.py"), version, port)
+	cmd := exec.Command("python3", filepath.Join(thrifty, "serve.py"), version, port, metrics)
 	cmd.Stdout, cmd.Stderr = &said, &said
 	cmd.WaitDelay = time.Second
 	if err := cmd.Start(); err != nil {
@@ -92,14 +109,13 @@ func selfTelling(t *testing.T, version string) string {
 		_ = cmd.Wait() // It ends by the signal.
 	})
 	for until := time.Now().Add(30 * time.Second); time.Now().Before(until); time.Sleep(50 * time.Millisecond) {
-		resp, err := patient.Get("http://" + addr + "/metrics")
+		resp, err := patient.Get("http://127.0.0.1:" + metrics + "/metrics")
 		if err == nil {
 			_ = resp.Body.Close()
 			if resp.StatusCode == http.StatusOK {
-				return "http://" + addr
+				return
 			}
 		}
 	}
 	t.Fatalf("%s does not serve:\n%s", version, said.String())
-	return ""
 }
