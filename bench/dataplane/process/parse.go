@@ -66,20 +66,23 @@ func resident(text string) (int64, error) {
 	return 0, fmt.Errorf("status tells no memory; the process has ended")
 }
 
-// busy reads out of /proc/stat for how long each core has run programs.
+// busy reads out of /proc/stat for how long each core has run programs, or the
+// kernel for them: interrupts of the network, too, which the scheduler counts as
+// time of the program that they came upon.
 func busy(text string) (map[int]time.Duration, error) {
 	out := map[int]time.Duration{}
 	for line := range strings.Lines(text) {
 		fields := strings.Fields(line)
-		if len(fields) < 5 || !strings.HasPrefix(fields[0], "cpu") || fields[0] == "cpu" {
+		if len(fields) < 8 || !strings.HasPrefix(fields[0], "cpu") || fields[0] == "cpu" {
 			continue
 		}
 		core, err := strconv.Atoi(fields[0][len("cpu"):])
 		if err != nil {
 			return nil, fmt.Errorf("/proc/stat: %w", err)
 		}
-		for _, field := range fields[1:4] { // user, nice, system
-			n, err := strconv.ParseInt(field, 10, 64)
+		const user, nice, system, irq, softirq = 1, 2, 3, 6, 7
+		for _, at := range []int{user, nice, system, irq, softirq} {
+			n, err := strconv.ParseInt(fields[at], 10, 64)
 			if err != nil {
 				return nil, fmt.Errorf("/proc/stat: %w", err)
 			}

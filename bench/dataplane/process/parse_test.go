@@ -50,11 +50,11 @@ func TestMemoryIsReadInBytes(t *testing.T) {
 
 func TestTheTimeOfACoreIsThatOfItsPrograms(t *testing.T) {
 	t.Parallel()
-	got, err := busy("cpu  30 3 6 2000 5 0 9 0 0 0\ncpu0 10 1 2 1000 5 0 9 0 0 0\ncpu12 20 2 4 1000 0 0 0 0 0 0\nintr 1 2 3 4\n")
-	if err != nil || len(got) != 2 || got[0] != 130*time.Millisecond || got[12] != 260*time.Millisecond {
+	got, err := busy("cpu  30 3 6 2000 5 0 9 0 0 0\ncpu0 10 1 2 1000 5 0 9 0 0 0\ncpu12 20 2 4 1000 0 3 4 0 0 0\nintr 1 2 3 4\n")
+	if err != nil || len(got) != 2 || got[0] != 220*time.Millisecond || got[12] != 330*time.Millisecond {
 		t.Errorf("got %v, %v", got, err)
 	}
-	for name, text := range map[string]string{"no core": "cpu 1 2 3 4\n", "no number": "cpu0 1 x 3 4\n", "no core's number": "cpux 1 2 3 4\n"} {
+	for name, text := range map[string]string{"no core": "cpu 1 2 3 4\n", "no number": "cpu0 1 x 3 4 5 6 7 8\n", "no core's number": "cpux 1 2 3 4 5 6 7 8\n"} {
 		if got, err := busy(text); err == nil {
 			t.Errorf("%s: read as %v", name, got)
 		}
