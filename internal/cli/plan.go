@@ -103,7 +103,7 @@ func (s *session) plan(ctx context.Context, a planning) error {
 
 // planOne plans one rollout.
 func (s *session) planOne(ctx context.Context, r spec.Resolved, a planning) (planner.Outlook, error) {
-	declared, err := s.declared(a)
+	declared, err := s.declared(r, a)
 	if err != nil {
 		return planner.Outlook{}, err
 	}

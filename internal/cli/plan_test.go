@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/belay-rollouts/belay/client"
 	"github.com/belay-rollouts/belay/internal/cli/frame"
 	"github.com/belay-rollouts/belay/internal/core/planner"
@@ -135,21 +137,47 @@ func TestAMeasurementIsTakenOverWithItsOrigin(t *testing.T) {
 	}
 }
 
+// anything takes every metric for what it is said to be.
+var anything = judging{func(string) error { return nil }, func(string, planner.Level) []error { return nil }}
+
 func TestLevelsAreWrittenAsTextOrAsMaps(t *testing.T) {
 	t.Parallel()
-	for name, tt := range map[string]struct {
-		in   any
-		want string
-	}{
-		"a text":   {"5%,share=20%", "5%,share=20%"},
-		"a number": {12.5, "12.5"},
-		"a map":    {map[string]any{"value": "5%", "share": "20%", "delay": "30m"}, "5%,delay=30m,share=20%"},
+	want, err := planner.Declare("100/s", []string{"error_rate=5%,share=20%,delay=30m", "outcome:revenue=12.5,cv=8"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{
+		"texts": "error_rate: 5%,share=20%,delay=30m\n  outcome:revenue: 12.5,cv=8\n",
+		"maps":  "error_rate: {share: 20%, value: 5%, delay: 30m}\n  outcome:revenue: {value: 12.5, cv: 8}\n",
 	} {
-		if got, err := levelText(tt.in); err != nil || got != tt.want {
-			t.Errorf("%s: %q, %v; want %q", name, got, err, tt.want)
+		got, wrong := readTraffic("t.yaml", []byte("rate: 100/s\nbaseline:\n  "+text), anything)
+		if diff := cmp.Diff(want, got); diff != "" || len(wrong) > 0 {
+			t.Errorf("%s: %v (-want +got)\n%s", name, wrong, diff)
 		}
 	}
-	if _, err := levelText(map[string]any{"share": 3}); err == nil {
-		t.Error("a map without a value")
+}
+
+func TestAFileOfATrafficSaysWhereItIsWrong(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"":                                   "t.yaml:1:1: the file is empty; write a rate and a baseline",
+		"[]":                                 "t.yaml:1:1: the file is a list; write a mapping (key: value)",
+		"rate: [1/s]":                        "t.yaml:1:7: the rate is a list; write one such as 100/s",
+		"rate: 5":                            "t.yaml:1:7: the rate: the bare number 5 is ambiguous; write 5/s for requests per second",
+		"rats: 5/s":                          `t.yaml:1:1: unknown field "rats"; did you mean "rate"?`,
+		"colour: 5/s":                        `t.yaml:1:1: unknown field "colour"; a traffic has rate and baseline`,
+		"rate: 5/s\n---\nrate: 5/s":          "t.yaml:3:1: the file has more than one document; write one",
+		"baseline: 3":                        "t.yaml:1:11: baseline is a single value; write a mapping (key: value)",
+		"baseline: {a: }":                    "t.yaml:1:12: the baseline of a is nothing; write a value such as 5%, or {value: 5%, …}",
+		"baseline: {a: {cv: 3}}":             "t.yaml:1:12: the baseline of a has no value; write {value: 5%, …}",
+		"baseline: {a: {value: 3, cv: [3]}}": "t.yaml:1:26: cv of a is a list; write a single value",
+		"baseline: {a: 5%\nrate: 5/s":        "t.yaml:2:1: a pair is not followed by , or }; add what is missing",
+		"baseline: {latency_p99: 1s, latency_p50: 900}": "t.yaml:1:42: the baseline of latency_p50: the bare number 900 is ambiguous; write 900s, 900m or 900h",
+		"baseline: {latency_p99: 1s, latency_p50: 2s}":  "t.yaml:1:1: ",
+	} {
+		_, wrong := readTraffic("t.yaml", []byte(text), anything)
+		if got := wrong.Error(); got != want && (want != "t.yaml:1:1: " || !strings.HasPrefix(got, want)) {
+			t.Errorf("%q:\n got %s\nwant %s", text, got, want)
+		}
 	}
 }

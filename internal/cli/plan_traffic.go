@@ -5,81 +5,67 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
-
-	"github.com/goccy/go-yaml"
 
 	"github.com/belay-rollouts/belay/client"
 	"github.com/belay-rollouts/belay/internal/core/planner"
 	"github.com/belay-rollouts/belay/internal/core/spec"
+	"github.com/belay-rollouts/belay/internal/problem"
 )
 
-// trafficFile is a file of --traffic. A level is written as on the command line, or
-// as a map whose value is that of the metric.
-type trafficFile struct {
-	Rate     string         `yaml:"rate"`
-	Baseline map[string]any `yaml:"baseline"`
+// judging says what is wrong with a metric's name and with what it is at, for the
+// rollout at hand.
+type judging struct {
+	name  func(metric string) error
+	level func(metric string, l planner.Level) []error
 }
 
-// declared is the traffic of the flags, over that of the file.
-func (s *session) declared(a planning) (planner.Traffic, error) {
+// judgingFor is that of a rollout. One that cannot be compiled is told of when it is
+// planned.
+func judgingFor(r spec.Resolved) judging {
+	p, err := planner.Compile(r, planner.Traffic{})
+	if err != nil {
+		return judging{func(string) error { return nil }, func(string, planner.Level) []error { return nil }}
+	}
+	return judging{
+		name:  func(metric string) error { return planner.Known(&p, metric) },
+		level: func(metric string, l planner.Level) []error { return planner.Faults(&p, metric, l) },
+	}
+}
+
+// declared is the traffic of the flags, over that of the file. All that is wrong
+// with either is answered at once.
+func (s *session) declared(r spec.Resolved, a planning) (planner.Traffic, error) {
+	check := judgingFor(r)
 	var file planner.Traffic
+	var wrong spec.Problems
 	if a.traffic != "" {
-		var err error
-		if file, err = s.trafficFile(a.traffic); err != nil {
+		data, err := s.readAll(a.traffic, maxDocument)
+		if err != nil {
 			return file, err
 		}
+		name := a.traffic
+		if name == "-" {
+			name = "standard input"
+		}
+		file, wrong = readTraffic(name, data, check)
 	}
 	flags, err := planner.Declare(a.rate, a.baselines)
-	if err != nil {
+	if err == nil && len(wrong) == 0 {
+		return file.Under(flags), nil
+	}
+	all := []error{err}
+	for _, name := range slices.Sorted(maps.Keys(flags.Levels)) {
+		all = append(append(all, check.name(name)), check.level(name, flags.Levels[name])...)
+	}
+	err = problem.Join(all...)
+	if len(wrong) == 0 {
 		return flags, err
 	}
-	return file.Under(flags), nil
-}
-
-// trafficFile reads a file of --traffic.
-func (s *session) trafficFile(path string) (planner.Traffic, error) {
-	data, err := s.readAll(path, maxDocument)
-	if err != nil {
-		return planner.Traffic{}, err
+	for _, fault := range problem.List(err) {
+		wrong = append(wrong, spec.Problem{Message: fault.Error()})
 	}
-	var f trafficFile
-	if err := yaml.UnmarshalWithOptions(data, &f, yaml.Strict()); err != nil {
-		return planner.Traffic{}, usagef("%s: %s", path, strings.TrimSpace(yaml.FormatError(err, false, false)))
-	}
-	var levels []string
-	for _, name := range slices.Sorted(maps.Keys(f.Baseline)) {
-		text, err := levelText(f.Baseline[name])
-		if err != nil {
-			return planner.Traffic{}, usagef("%s: the baseline of %s %w", path, name, err)
-		}
-		levels = append(levels, name+"="+text)
-	}
-	t, err := planner.Declare(f.Rate, levels)
-	if err != nil {
-		return t, usagef("%s: %w", path, err)
-	}
-	return t, nil
-}
-
-// levelText is a level as the command line has it.
-func levelText(v any) (string, error) {
-	m, ok := v.(map[string]any)
-	if !ok {
-		return fmt.Sprint(v), nil
-	}
-	value, ok := m["value"]
-	if !ok {
-		return "", fmt.Errorf("has no value; write {value: 5%%, …}")
-	}
-	parts := []string{fmt.Sprint(value)}
-	for _, key := range slices.Sorted(maps.Keys(m)) {
-		if key != "value" {
-			parts = append(parts, key+"="+fmt.Sprint(m[key]))
-		}
-	}
-	return strings.Join(parts, ","), nil
+	return flags, s.mistakes(wrong.Err())
 }
 
 // measured asks the server what the version of a model that serves now does.

@@ -83,7 +83,7 @@ func (t *Traffic) check(p *rollout.Plan) error {
 		l := t.Levels[name]
 		faults = append(faults, l.check(name))
 		if l.Unit != "" { // What was measured is more than what is asked for.
-			faults = append(faults, known(p, name))
+			faults = append(faults, Known(p, name))
 		}
 	}
 	for i := range p.Gates {
@@ -94,8 +94,20 @@ func (t *Traffic) check(p *rollout.Plan) error {
 	return problem.Join(faults...)
 }
 
-// known complains of a level that no gate of the plan reads.
-func known(p *rollout.Plan, name string) error {
+// Faults are all that is wrong with what a metric is said to be at, for a plan.
+func Faults(p *rollout.Plan, name string, l Level) []error {
+	t := Traffic{Levels: map[string]Level{name: l}}
+	faults := []error{l.check(name)}
+	for i := range p.Gates {
+		if g := &p.Gates[i]; g.Name == name && !g.Info {
+			faults = append(faults, t.missing(g))
+		}
+	}
+	return problem.List(problem.Join(faults...))
+}
+
+// Known complains of a level that no gate of the plan reads.
+func Known(p *rollout.Plan, name string) error {
 	names := make([]string, len(p.Gates))
 	for i := range p.Gates {
 		if names[i] = p.Gates[i].Name; names[i] == name {
