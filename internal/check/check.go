@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
+	"strings"
 
 	"github.com/belay-rollouts/belay/internal/check/column"
 	"github.com/belay-rollouts/belay/internal/check/plan"
@@ -106,11 +108,32 @@ func (s *sitting) note(r *Report) {
 			note("no column stands for %s; name it with --column %s", c.Judged.Name, askFor(c))
 		}
 	}
+	lacking, of := s.withoutUnits(r)
+	if lacking != "" && slices.ContainsFunc(r.Gates, func(g Gate) bool { return g.Reason == TooFewUnits }) {
+		note("%s has no column %q, so nobody knows which units its rows come from; add it, name another one with --column %s=COLUMN, or, if the rows are independent, say so with --column %s=", lacking, of, column.Unit, column.Unit)
+		return
+	}
 	for _, g := range r.Gates {
 		if g.Reason == TooFewUnits {
 			note("the rows of %s come from too few units to know how much these differ; if they are independent, say so with --column %s=", g.Gate, column.Unit)
 		}
 	}
+}
+
+// withoutUnits names the files, of several, that lack the column of the units.
+func (s *sitting) withoutUnits(r *Report) (files, units string) {
+	for _, c := range s.read.Columns {
+		if c.Role == column.Unit {
+			units = c.Column
+		}
+	}
+	var names []string
+	for _, f := range r.Files {
+		if units != "" && slices.Contains(f.Lacks, units) {
+			names = append(names, f.Name)
+		}
+	}
+	return strings.Join(names, " and "), units
 }
 
 // askFor is how the column of a gate is named.

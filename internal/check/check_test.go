@@ -411,18 +411,20 @@ func TestNotes(t *testing.T) {
 		gate                string
 		want                string
 	}{
-		"no id in common":          {ids(0, 200), ids(200, 400), "accuracy maxDecrease 5pp", "no id is in both arms"},
-		"few ids in common":        {ids(0, 200), ids(100, 300), "accuracy maxDecrease 5pp", "only 100 ids are in both arms"},
-		"ids that were lost":       {ids(0, 200), ids(0, 190), "accuracy maxDecrease 5pp", "10 ids of the baseline have no row of the candidate"},
-		"ids of both alone":        {ids(0, 200), ids(5, 205), "accuracy maxDecrease 5pp", "5 ids are in the baseline alone, 5 in the candidate alone"},
-		"bad rows of one arm":      {statuses(5000, 0), "status\n" + strings.Repeat("200\n", 5000) + strings.Repeat("x\n", 40), "error_rate maxIncrease 5pp", "the candidate has 40 bad rows of 5040"},
-		"no column for errors":     {ids(0, 9), ids(0, 9), "error_rate maxIncrease 5pp", "--column status=COLUMN or error=COLUMN"},
-		"no column for a latency":  {ids(0, 9), ids(0, 9), "ttft_p95 maxIncrease 5%", "--column ttft=COLUMN:ms"},
-		"no column for an outcome": {ids(0, 9), ids(0, 9), "outcome:paid maxDecrease 5%", "--column outcome:paid=COLUMN"},
-		"no column for answers":    {statuses(1, 0), statuses(1, 0), "agreement min 5%", "--column output=COLUMN and id=COLUMN"},
-		"no column for accuracy":   {statuses(1, 0), statuses(1, 0), "accuracy min 5%", "--column correct=COLUMN"},
-		"no column for 4xx":        {ids(0, 9), ids(0, 9), "client_error_rate max 5%", "--column status=COLUMN or client_error=COLUMN"},
-		"too few units":            {"user,status\na,200\n", "user,status\na,200\n", "error_rate max 5%", "--column unit="},
+		"no id in common":              {ids(0, 200), ids(200, 400), "accuracy maxDecrease 5pp", "no id is in both arms"},
+		"few ids in common":            {ids(0, 200), ids(100, 300), "accuracy maxDecrease 5pp", "only 100 ids are in both arms"},
+		"ids that were lost":           {ids(0, 200), ids(0, 190), "accuracy maxDecrease 5pp", "10 ids of the baseline have no row of the candidate"},
+		"ids of both alone":            {ids(0, 200), ids(5, 205), "accuracy maxDecrease 5pp", "5 ids are in the baseline alone, 5 in the candidate alone"},
+		"bad rows of one arm":          {statuses(5000, 0), "status\n" + strings.Repeat("200\n", 5000) + strings.Repeat("x\n", 40), "error_rate maxIncrease 5pp", "the candidate has 40 bad rows of 5040"},
+		"no column for errors":         {ids(0, 9), ids(0, 9), "error_rate maxIncrease 5pp", "--column status=COLUMN or error=COLUMN"},
+		"no column for a latency":      {ids(0, 9), ids(0, 9), "ttft_p95 maxIncrease 5%", "--column ttft=COLUMN:ms"},
+		"no column for an outcome":     {ids(0, 9), ids(0, 9), "outcome:paid maxDecrease 5%", "--column outcome:paid=COLUMN"},
+		"no column for answers":        {statuses(1, 0), statuses(1, 0), "agreement min 5%", "--column output=COLUMN and id=COLUMN"},
+		"no column for accuracy":       {statuses(1, 0), statuses(1, 0), "accuracy min 5%", "--column correct=COLUMN"},
+		"no column for 4xx":            {ids(0, 9), ids(0, 9), "client_error_rate max 5%", "--column status=COLUMN or client_error=COLUMN"},
+		"too few units":                {"user,status\na,200\n", "user,status\na,200\n", "error_rate max 5%", "the rows of error_rate come from too few units"},
+		"units of the baseline alone":  {"user,status\na,200\n", statuses(5, 0), "error_rate maxIncrease 5pp", `c has no column "user", so nobody knows which units its rows come from; add it, name another one with --column unit=COLUMN`},
+		"units of the candidate alone": {statuses(5, 0), "status,session\n200,a\n", "error_rate maxIncrease 5pp", `b has no column "session"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

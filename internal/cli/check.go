@@ -86,7 +86,8 @@ func newCheck(s *session) *cobra.Command {
 	f.StringVar(&a.maxBad, "max-bad", percentText(check.DefaultMaxBad), "`share` of rows that may be bad, such as 1%")
 	f.StringVar(&a.require, "require", "", "`what` the gates must be: within-margin or no-harm (default: as the stage says, or within-margin)")
 	f.StringVar(&a.alpha, "alpha", "", "`chance` of a false fail over all gates, such as 5% (default: the policy's)")
-	f.Int64Var(&a.minSamples, "min-samples", -1, "`rows` that each arm needs before a gate passes (default: the policy's, or 100)")
+	f.Int64Var(&a.minSamples, "min-samples", -1, "`rows` that each arm needs before a gate passes (default: the policy's, or 100 without one)")
+	f.Lookup("min-samples").DefValue = "0" // That none were asked for is -1, which tells nobody anything.
 	f.BoolVar(&a.options.Anytime, "anytime", false, "judge so that the answer holds however often it is asked for while the files grow")
 	_ = cmd.RegisterFlagCompletionFunc("require", cobra.FixedCompletions([]string{string(spec.WithinMargin), string(spec.NoHarm)}, cobra.ShellCompDirectiveNoFileComp)) // Fails only for flags that are not there.
 	return cmd

@@ -32,12 +32,19 @@ type File struct {
 	Format row.Format `json:"format"`
 	Rows   uint64     `json:"rows"`
 	Bad    uint64     `json:"bad"`
-	Faults []Fault    `json:"faults,omitempty"`
+	// Lacks are the columns that are used and that the file does not have.
+	Lacks  []string `json:"lacks,omitempty"`
+	Faults []Fault  `json:"faults,omitempty"`
 }
 
-// summary is what was read so far.
-func (f *file) summary() File {
+// summary is what was read so far by these columns.
+func (f *file) summary(entries []column.Entry) File {
 	out := File{Name: f.source.Name, Format: f.format, Rows: f.rows, Bad: f.bad, Faults: f.list()}
+	for _, e := range entries {
+		if !f.has(e) {
+			out.Lacks = append(out.Lacks, e.Column)
+		}
+	}
 	if f.fixed {
 		out.Arm = f.arm.String()
 	}
@@ -110,15 +117,19 @@ func (f *file) list() []Fault {
 	return out
 }
 
-// select picks the columns of a mapping, and says which of them the file has. A
-// pointer into JSON may be in any row.
+// has reports whether the file has a column. A pointer into JSON may be in any row.
+func (f *file) has(e column.Entry) bool {
+	return e.Column == column.RowNumber || slices.Contains(f.names, e.Column) ||
+		f.format == row.JSONL && strings.HasPrefix(e.Column, "/")
+}
+
+// pick picks the columns of a mapping, and says which of them the file has.
 func (f *file) pick(r *row.Reader, entries []column.Entry) (there []bool, err error) {
 	names := make([]string, len(entries))
 	there = make([]bool, len(entries))
 	for i, e := range entries {
 		names[i] = e.Column
-		there[i] = e.Column == column.RowNumber || slices.Contains(f.names, e.Column) ||
-			f.format == row.JSONL && strings.HasPrefix(e.Column, "/")
+		there[i] = f.has(e)
 	}
 	if err := r.Select(names); err != nil {
 		return nil, problem.New(problem.Invalid, "%s: %w", f.source.Name, err)

@@ -59,7 +59,7 @@ func Read(ctx context.Context, o Options) (*Sample, error) {
 func (s *scanner) sample() *Sample {
 	out := &Sample{Gates: s.gates, Unused: s.mapping.Unused, Strata: len(s.strata), Segmented: len(s.segments) > 0, Arms: s.arms}
 	for _, f := range s.files {
-		out.Files = append(out.Files, f.summary())
+		out.Files = append(out.Files, f.summary(s.mapping.Entries))
 	}
 	for _, e := range s.mapping.Entries {
 		c := Column{Role: e.Role, Column: e.Column, Asked: e.Asked}
