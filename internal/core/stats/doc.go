@@ -37,6 +37,8 @@
 //   - ScorePhi, SandwichPhi, DiffPhi, BernoulliPhi: dispersion from hash buckets,
 //     by which a likelihood is tempered where requests of one user resemble
 //     each other.
+//   - WindowPhi, RatioBursts, DiffBursts: dispersion from windows of time, where
+//     the events of one arm come in bursts.
 //   - GateLogE, AverageLogE: averages of e-values, valid under any dependence
 //     and the only admissible way to merge them so (Vovk and Wang,
 //     arXiv:1912.06116; Wang, arXiv:2409.19888).
