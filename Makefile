@@ -10,7 +10,7 @@ BIN := $(CACHE)/bin
 LINTER := $(BIN)/golangci-lint
 BENCHSTAT := $(BIN)/benchstat
 PLATFORMS ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
-# How long each fuzz target runs.
+# How long each fuzz target runs, or how often: 5000x.
 FUZZTIME ?= 30s
 # How many cases each property is checked with by `make properties`, and the seed
 # they are drawn from, here and by the tests; 0 draws new ones.

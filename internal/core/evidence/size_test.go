@@ -24,8 +24,8 @@ func beyond(v reflect.Value) int {
 			n = bytesOf(v.Elem())
 		}
 	case reflect.Struct:
-		for i := range v.NumField() {
-			n += beyond(v.Field(i))
+		for _, field := range v.Fields() {
+			n += beyond(field)
 		}
 	case reflect.Array:
 		for i := range v.Len() {
