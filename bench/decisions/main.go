@@ -162,10 +162,14 @@ func times(class corpus.Class, reps int) int {
 
 // made is what the cells of a file were made with; it is the file's first line.
 type made struct {
+	Form   int // what cells have; see form
 	Seed   uint64
 	Reps   int
 	Others int
 }
+
+// form changes when cells get something that they did not have.
+const form = 2
 
 // keep reads the cells that are complete and opens the file for more.
 func (s *settings) keep() ([]contest.Cell, *os.File, error) {
@@ -176,7 +180,7 @@ func (s *settings) keep() ([]contest.Cell, *os.File, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	d, own := json.NewDecoder(file), made{Seed: s.seed, Reps: s.reps, Others: s.others}
+	d, own := json.NewDecoder(file), made{Form: form, Seed: s.seed, Reps: s.reps, Others: s.others}
 	var before made
 	switch err := d.Decode(&before); {
 	case errors.Is(err, io.EOF):

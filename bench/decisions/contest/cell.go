@@ -26,10 +26,12 @@ type Tally struct {
 	// Minutes are, of those that were rolled back, the minutes since the harm
 	// began, or since the start where there is none; sorted.
 	Minutes []int `json:"minutes,omitempty"`
-	// The sums over all rollouts of Play.Harmed, Users and Exposed.
-	Harmed  float64 `json:"harmed"`
-	Users   float64 `json:"users,omitempty"`
-	Exposed float64 `json:"exposed"`
+	// The sums over all rollouts of what a Play has under these names.
+	Harmed      float64 `json:"harmed"`
+	Failed      float64 `json:"failed"`
+	Users       float64 `json:"users,omitempty"`
+	FailedUsers float64 `json:"failedUsers,omitempty"`
+	Exposed     float64 `json:"exposed"`
 	// By is how often a gate or a metric was what an ending was about.
 	By map[string]int `json:"by,omitempty"`
 }
@@ -55,7 +57,9 @@ func (t *Tally) add(p Play) {
 		t.Whole++
 	}
 	t.Harmed += p.Harmed
+	t.Failed += p.Failed
 	t.Users += p.Users
+	t.FailedUsers += p.FailedUsers
 	t.Exposed += p.Exposed
 	if p.By != "" {
 		if t.By == nil {
@@ -76,7 +80,9 @@ func (t *Tally) merge(o *Tally) {
 	t.Minutes = append(t.Minutes, o.Minutes...)
 	slices.Sort(t.Minutes)
 	t.Harmed += o.Harmed
+	t.Failed += o.Failed
 	t.Users += o.Users
+	t.FailedUsers += o.FailedUsers
 	t.Exposed += o.Exposed
 	for by, n := range o.By {
 		if t.By == nil {

@@ -228,11 +228,11 @@ func TestARunStopsWhenItIsTold(t *testing.T) {
 func TestATallyAddsUp(t *testing.T) {
 	t.Parallel()
 	plays := []Play{
-		{Ending: RolledBack, By: "error_rate", Minute: 12, Weight: 0.01, Onset: 2, Harmed: 3, Exposed: 10},
-		{Ending: RolledBack, By: "error_rate", Minute: 200, Weight: 0.25, Onset: -1, Harmed: 4},
+		{Ending: RolledBack, By: "error_rate", Minute: 12, Weight: 0.01, Onset: 2, Harmed: 3, Failed: 2, Exposed: 10},
+		{Ending: RolledBack, By: "error_rate", Minute: 200, Weight: 0.25, Onset: -1, Harmed: 4, Failed: 3},
 		{Ending: Held, Minute: 3240, Weight: 0.5, Onset: -1},
 		{Ending: Held, By: "output:score", Minute: 20, Weight: 0.1, Onset: -1},
-		{Ending: Promoted, Minute: 600, Weight: 1, Whole: true, Onset: -1, Users: 2},
+		{Ending: Promoted, Minute: 600, Weight: 1, Whole: true, Onset: -1, Users: 2, FailedUsers: 1},
 	}
 	var all, a, b Tally
 	for i, p := range plays {
@@ -245,7 +245,7 @@ func TestATallyAddsUp(t *testing.T) {
 	}
 	want := Tally{
 		Reps: 5, Promoted: 1, RolledBack: 2, Held: 2, Early: 2, Whole: 1, Minutes: []int{10, 200},
-		Harmed: 7, Users: 2, Exposed: 10, By: map[string]int{"error_rate": 2, "output:score": 1},
+		Harmed: 7, Failed: 5, Users: 2, FailedUsers: 1, Exposed: 10, By: map[string]int{"error_rate": 2, "output:score": 1},
 	}
 	if diff := cmp.Diff(want, all); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)

@@ -22,10 +22,14 @@ type Play struct {
 	// Onset is the first minute with harm; -1 without any.
 	Onset int
 	// Harmed are requests that went worse than at the baseline, until the ending
-	// and, of what was promoted, in the day after it.
-	Harmed  float64
-	Users   float64 // who had such a request, where there are users
-	Exposed float64 // requests of the candidate until the ending
+	// and, of what was promoted, in the day after it; Failed are those of them that
+	// failed, beyond the baseline's failures.
+	Harmed float64
+	Failed float64
+	// Users and FailedUsers are who had such a request, where there are users.
+	Users       float64
+	FailedUsers float64
+	Exposed     float64 // requests of the candidate until the ending
 }
 
 // bench is a case at a rate, ready to be played.
@@ -155,6 +159,7 @@ func (g *group) note(m *stream.Minute, p *rollout.Plan) {
 		t.Onset = m.Start
 	}
 	t.Harmed += m.Harm.All()
+	t.Failed += m.Harm.Failed
 	t.Exposed += float64(m.Arms[1].Requests)
 	t.Weight = max(t.Weight, m.Weight)
 	t.Whole = t.Whole || atWhole(m.Weight, p)
@@ -176,13 +181,15 @@ func (b *bench) end(g *group, w *stream.World, last move, minute int) Play {
 		if b.harmful {
 			victims = victims.Fork()
 			for i := range day {
-				p.Harmed += w.HarmAt(minute+i, 1).All()
+				harm := w.HarmAt(minute+i, 1)
+				p.Harmed += harm.All()
+				p.Failed += harm.Failed
 				victims.AddAt(minute+i, 1)
 			}
 		}
 	}
 	if b.harmful {
-		p.Users = victims.Expected()
+		p.Users, p.FailedUsers = victims.Expected()
 	}
 	return p
 }

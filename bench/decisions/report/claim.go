@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"math"
+	"strings"
 
 	"gonum.org/v1/gonum/mathext"
 
@@ -79,11 +80,18 @@ func (r *Results) of(want corpus.Class, yield func(c *contest.Cell)) {
 // Claims are all that must hold, and whether they do.
 func (r *Results) Claims() []Claim {
 	return []Claim{
-		r.falseRollback(), r.falsePromotion(), r.caught(), r.saved("all harm", func(c *contest.Cell) bool { return true }, harmed),
-		r.saved("critical harm", func(c *contest.Cell) bool { return c.Critical }, harmed),
-		r.saved("users harmed, where users come back", sticky, users),
+		r.falseRollback(), r.falsePromotion(), r.caught(),
+		r.saved("requests harmed (failures beyond the baseline's), over the whole corpus", every, failures),
+		r.saved("requests harmed (failures beyond the baseline's), critical regressions alone", critical, failures),
+		r.saved("users harmed (who had such a failure), where users come back", sticky, failedUsers),
+		r.saved("failures, slow requests and lost outcomes together, over the whole corpus", every, harmed),
+		r.saved("failures, slow requests and lost outcomes together, critical regressions alone", critical, harmed),
+		r.saved("users who had any of these, where users come back", sticky, users),
 	}
 }
+
+func every(*contest.Cell) bool      { return true }
+func critical(c *contest.Cell) bool { return c.Critical }
 
 func sticky(c *contest.Cell) bool {
 	found, err := corpus.Find(c.Case)
@@ -175,6 +183,11 @@ func share(k, n int) float64 {
 func harmed(t *contest.Tally) float64 { return t.Harmed / float64(t.Reps) }
 func users(t *contest.Tally) float64  { return t.Users / float64(t.Reps) }
 
+// failures and failedUsers are the narrower harm: what failed and would not have
+// failed at the baseline.
+func failures(t *contest.Tally) float64    { return t.Failed / float64(t.Reps) }
+func failedUsers(t *contest.Tally) float64 { return t.FailedUsers / float64(t.Reps) }
+
 // Saved is the share of the harm of "all at once" that a rule prevents, over the
 // cells that are chosen.
 func (r *Results) Saved(rule string, chosen func(*contest.Cell) bool, measure func(*contest.Tally) float64) (saved float64, cells int) {
@@ -194,15 +207,28 @@ func (r *Results) Saved(rule string, chosen func(*contest.Cell) bool, measure fu
 	return 1 - own/all, cells
 }
 
+// saved is the claim that a harm is prevented. Sums over all rates are ruled by the
+// highest one, so each rate is told beside, with whether it holds there.
 func (r *Results) saved(what string, chosen func(*contest.Cell) bool, measure func(*contest.Tally) float64) Claim {
 	saved, cells := r.Saved(contest.BelayName, chosen, measure)
-	out := Claim{Text: fmt.Sprintf("%s: at least 90 %% less than when all is switched at once", what), Holds: !(saved < savedBound)}
-	out.Measured = fmt.Sprintf("%s less in %d cells", fine(saved), cells)
+	out := Claim{Text: what + ": at least 90 % less than when all is switched at once", Holds: saved >= savedBound}
+	parts := make([]string, 0, len(corpus.Rates))
 	for _, rate := range corpus.Rates {
-		at, _ := r.Saved(contest.BelayName, func(c *contest.Cell) bool { return chosen(c) && c.Rate == rate }, measure)
-		if at < savedBound {
+		at, n := r.Saved(contest.BelayName, func(c *contest.Cell) bool { return chosen(c) && c.Rate == rate }, measure)
+		switch {
+		case n == 0 || math.IsNaN(at):
+			continue
+		case at < savedBound:
 			out.Broken = append(out.Broken, fmt.Sprintf("at %s alone: %s", perMinute(rate), fine(at)))
+			parts = append(parts, fmt.Sprintf("%s at %s (**no**)", fine(at), perMinute(rate)))
+		default:
+			parts = append(parts, fmt.Sprintf("%s at %s (yes)", fine(at), perMinute(rate)))
 		}
 	}
+	if math.IsNaN(saved) {
+		out.Measured = "nothing was measured"
+		return out
+	}
+	out.Measured = fmt.Sprintf("%s less in %d cells; %s", fine(saved), cells, strings.Join(parts, ", "))
 	return out
 }

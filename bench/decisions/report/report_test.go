@@ -45,11 +45,11 @@ func cell(name string, rate int, own, once contest.Tally) contest.Cell {
 
 // results are a contest in which all is well.
 func results() *Results {
-	x5 := cell("errors-x5", 6000, contest.Tally{Reps: 100, RolledBack: 100, Early: 99, Minutes: []int{3, 4, 5}, Harmed: 900}, contest.Tally{Reps: 10, Promoted: 10, Whole: 10, Harmed: 1e6})
+	x5 := cell("errors-x5", 6000, contest.Tally{Reps: 100, RolledBack: 100, Early: 99, Minutes: []int{3, 4, 5}, Harmed: 900, Failed: 800}, contest.Tally{Reps: 10, Promoted: 10, Whole: 10, Harmed: 1e6, Failed: 9e5})
 	x5.Critical = true
-	late := cell("errors-above-25%", 6000, contest.Tally{Reps: 100, RolledBack: 100, Minutes: []int{300}, Harmed: 9000}, contest.Tally{Reps: 10, Promoted: 10, Harmed: 1e6})
+	late := cell("errors-above-25%", 6000, contest.Tally{Reps: 100, RolledBack: 100, Minutes: []int{300}, Harmed: 9000, Failed: 9000}, contest.Tally{Reps: 10, Promoted: 10, Harmed: 1e6, Failed: 1e6})
 	late.Critical = true
-	users := cell("sticky-x2", 6000, contest.Tally{Reps: 100, RolledBack: 100, Harmed: 100, Users: 50}, contest.Tally{Reps: 10, Promoted: 10, Harmed: 1e5, Users: 10_000})
+	users := cell("sticky-x2", 6000, contest.Tally{Reps: 100, RolledBack: 100, Harmed: 100, Failed: 100, Users: 50, FailedUsers: 50}, contest.Tally{Reps: 10, Promoted: 10, Harmed: 1e5, Failed: 1e5, Users: 10_000, FailedUsers: 10_000})
 	return &Results{
 		Cells: []contest.Cell{
 			cell("technical", 6000, contest.Tally{Reps: 200, RolledBack: 4, Promoted: 196, Whole: 196}, contest.Tally{Reps: 10, Promoted: 10, Whole: 10}),
@@ -84,9 +84,12 @@ func TestEachClaimCanBeBroken(t *testing.T) {
 		"false rollback":     {0, func(r *Results) { r.Cells[0].Rules[contest.BelayName].RolledBack = 20 }},
 		"false promotion":    {1, func(r *Results) { r.Cells[1].Rules[contest.BelayName].Whole = 20 }},
 		"caught":             {2, func(r *Results) { r.Cells[2].Rules[contest.BelayName].Early = 85 }},
-		"harm":               {3, func(r *Results) { r.Cells[3].Rules[contest.BelayName].Harmed = 1e8 }},
-		"critical harm":      {4, func(r *Results) { r.Cells[2].Rules[contest.BelayName].Harmed = 1e8 }},
-		"users":              {5, func(r *Results) { r.Cells[4].Rules[contest.BelayName].Users = 3e5 }},
+		"failures":           {3, func(r *Results) { r.Cells[3].Rules[contest.BelayName].Failed = 1e8 }},
+		"critical failures":  {4, func(r *Results) { r.Cells[2].Rules[contest.BelayName].Failed = 1e8 }},
+		"users with one":     {5, func(r *Results) { r.Cells[4].Rules[contest.BelayName].FailedUsers = 3e5 }},
+		"harm":               {6, func(r *Results) { r.Cells[3].Rules[contest.BelayName].Harmed = 1e8 }},
+		"critical harm":      {7, func(r *Results) { r.Cells[2].Rules[contest.BelayName].Harmed = 1e8 }},
+		"users":              {8, func(r *Results) { r.Cells[4].Rules[contest.BelayName].Users = 3e5 }},
 		"caught, if counted": {2, func(r *Results) { r.Possible = func(*contest.Cell) (float64, bool) { return 0.97, true } }},
 	}
 	for name, tt := range tests {
@@ -101,6 +104,48 @@ func TestEachClaimCanBeBroken(t *testing.T) {
 				t.Error("the page does not say so")
 			}
 		})
+	}
+}
+
+// A sum over rates is ruled by the highest: what does not hold at a low one is told.
+func TestASumDoesNotHideARate(t *testing.T) {
+	t.Parallel()
+	r := results()
+	low := cell("errors-x2", 600, contest.Tally{Reps: 100, RolledBack: 100, Harmed: 2e4, Failed: 2e4}, contest.Tally{Reps: 10, Promoted: 10, Harmed: 1e4, Failed: 1e4})
+	r.Cells = append(r.Cells, low)
+	for _, i := range []int{3, 6} {
+		c := r.Claims()[i]
+		if !c.Holds || len(c.Broken) != 1 || !strings.Contains(c.Broken[0], "600/min alone: 80.00 %") {
+			t.Errorf("%s: holds %v, broken by %v", c.Text, c.Holds, c.Broken)
+		}
+		if !strings.Contains(c.Measured, "80.00 % at 600/min (**no**), 99.9") || !strings.Contains(c.Measured, "6,000/min (yes)") {
+			t.Errorf("measured: %s", c.Measured)
+		}
+	}
+}
+
+// Slow requests and lost outcomes are no failures: they do not help what is claimed.
+func TestWhatIsClaimedCountsFailuresAlone(t *testing.T) {
+	t.Parallel()
+	r := results()
+	slow := cell("latency-x2", 60_000, contest.Tally{Reps: 100, RolledBack: 100, Harmed: 100}, contest.Tally{Reps: 10, Promoted: 10, Harmed: 1e12})
+	r.Cells = append(r.Cells, slow)
+	r.Cells[3].Rules[contest.BelayName].Failed = 1e8
+	r.Cells[3].Rules[contest.BelayName].Harmed = 1e8
+	claims := r.Claims()
+	if claims[3].Holds || !claims[6].Holds {
+		t.Errorf("failures: %s; all harm: %s", claims[3].Measured, claims[6].Measured)
+	}
+}
+
+func TestWhatWasNotMeasuredIsNotClaimed(t *testing.T) {
+	t.Parallel()
+	r := results()
+	r.Cells = r.Cells[:2]
+	for _, c := range r.Claims()[3:] {
+		if c.Holds || c.Measured != "nothing was measured" {
+			t.Errorf("%s: %s", c.Text, c.Measured)
+		}
 	}
 }
 

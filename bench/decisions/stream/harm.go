@@ -104,12 +104,12 @@ func (v *Victims) add(at *condition, weight float64) {
 	}
 }
 
-// Expected is how many users are expected to have been harmed at least once.
-func (v *Victims) Expected() float64 {
+// Expected is how many users are expected to have been harmed at least once, and
+// how many to have had a failure that the baseline would have spared them.
+func (v *Victims) Expected() (harmed, failing float64) {
 	if v.world.people == nil {
-		return 0
+		return 0, 0
 	}
-	var sum float64
 	for i := range v.world.people.users {
 		u := &v.world.people.users[i]
 		var failed, other float64
@@ -122,9 +122,10 @@ func (v *Victims) Expected() float64 {
 		if u.odd { // They fail whatever the version.
 			failed = 0
 		}
-		sum -= math.Expm1(-u.act * (failed*u.fails + other))
+		harmed -= math.Expm1(-u.act * (failed*u.fails + other))
+		failing -= math.Expm1(-u.act * failed * u.fails)
 	}
-	return sum
+	return harmed, failing
 }
 
 // Fork returns a copy that goes on by itself.

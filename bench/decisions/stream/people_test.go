@@ -261,18 +261,28 @@ func TestVictimsAreUsersOnce(t *testing.T) {
 		v.Add(m)
 		requests += m.Harm.All()
 	}
-	early := v.Expected()
+	early, _ := v.Expected()
 	if early <= 0 || early > requests || early > float64(len(w.crowd(span{0, 0.1}).users)) {
 		t.Errorf("%v users of %v requests", early, requests)
 	}
 	for minute := range 24 * 60 {
 		v.AddAt(20+minute, 1)
 	}
-	all := v.Expected()
+	all, failing := v.Expected()
+	if failing != all {
+		t.Errorf("only failures do harm; %v users of %v had one", failing, all)
+	}
 	if odd := 0.98 * 2000; all < 0.8*odd || all > odd*1.02 {
 		t.Errorf("%v users after a day at the candidate", all)
 	}
-	if got := world(t, service(nil), 8).NewVictims().Expected(); got != 0 {
+	slow := sticky(2000)
+	slow.Effects = []scenario.Effect{{Latency: scenario.Times(2)}}
+	slowed := world(t, slow.Filled(), 8).NewVictims()
+	slowed.AddAt(0, 1)
+	if all, failing := slowed.Expected(); !(all > 0) || failing != 0 {
+		t.Errorf("of %v users whom slowness harms %v had a failure", all, failing)
+	}
+	if got, _ := world(t, service(nil), 8).NewVictims().Expected(); got != 0 {
 		t.Errorf("%v users where there are none", got)
 	}
 }
