@@ -83,7 +83,11 @@ func (r *run) prepare(ctx context.Context) error {
 			continue
 		}
 		r.programs[p.Name] = program
-		r.results.Proxies = append(r.results.Proxies, Subject{p.Name, p.Title, p.About, program.Version, p.Own})
+		about := p.About
+		if program.Note != "" {
+			about += "; " + program.Note
+		}
+		r.results.Proxies = append(r.results.Proxies, Subject{p.Name, p.Title, about, program.Version, p.Own})
 	}
 	if len(r.programs) == 0 {
 		return errors.New("there is nothing to measure")

@@ -40,7 +40,8 @@ func belay(name, title, about string, v variant) Proxy {
 			if err != nil {
 				return Program{}, err
 			}
-			return program, v.supported(ctx, program)
+			program.Note, err = v.supported(ctx, program)
+			return program, err
 		},
 		run: func(ctx context.Context, program Program, s Setup) (*Running, error) {
 			return v.run(ctx, program, s)
@@ -48,31 +49,40 @@ func belay(name, title, about string, v variant) Proxy {
 	}
 }
 
-// supported says what of a variant this Belay cannot do.
-func (v variant) supported(ctx context.Context, program Program) error {
+// supported says as which protocol this Belay serves streams, and fails when it
+// cannot do what the variant needs.
+func (v variant) supported(ctx context.Context, program Program) (note string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, lookWait)
 	defer cancel()
 	help, err := exec.CommandContext(ctx, program.Path, "serve", "--help").Output()
 	if err != nil {
-		return fmt.Errorf("ask %s for its flags: %w", program.Path, err)
+		return "", fmt.Errorf("ask %s for its flags: %w", program.Path, err)
 	}
 	for _, flag := range v.flags {
 		if name, _, _ := strings.Cut(flag, "="); !strings.Contains(string(help), name) {
-			return fmt.Errorf("this Belay knows no %s", flag)
+			return "", fmt.Errorf("this Belay knows no %s", flag)
 		}
 	}
 	dir, err := os.MkdirTemp("", "belay-")
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer os.RemoveAll(dir) //nolint:errcheck // A folder for temporary files.
-	_, err = v.documents(ctx, program, Setup{Dir: dir, Upstreams: [2]string{"127.0.0.1:1", "127.0.0.1:2"}})
-	return err
+	s := Setup{Dir: dir, Upstreams: [2]string{"127.0.0.1:1", "127.0.0.1:2"}}
+	if _, _, err := v.documents(ctx, program, s); err != nil {
+		return "", err
+	}
+	s.Streams = true
+	_, kind, err := v.documents(ctx, program, s)
+	if err != nil {
+		return "no streams: " + err.Error(), nil
+	}
+	return "streams as protocol `" + kind + "`", nil
 }
 
 // documents writes the model and its rollout: of inferences by the Open Inference
 // Protocol; of streams as the most that this Belay understands.
-func (v variant) documents(ctx context.Context, program Program, s Setup) (path string, err error) {
+func (v variant) documents(ctx context.Context, program Program, s Setup) (path, kind string, err error) {
 	kinds, pointer := []string{"v2"}, load.UserPointer
 	if s.Streams {
 		kinds, pointer = []string{"openai", "http"}, load.StreamUserPointer
@@ -81,23 +91,23 @@ func (v variant) documents(ctx context.Context, program Program, s Setup) (path 
 	if v.inBody {
 		unit = "json:" + pointer
 	}
-	for _, kind := range kinds {
+	for _, kind = range kinds {
 		if path, err = write("belay.yml", values{Setup: s, Unit: unit, Kind: kind}); err != nil {
-			return "", err
+			return "", "", err
 		}
 		said, failed := exec.CommandContext(ctx, program.Path, "validate", path).CombinedOutput()
 		if failed == nil {
-			return path, nil
+			return path, kind, nil
 		}
 		first, _, _ := strings.Cut(string(said), "\n")
 		err = fmt.Errorf("this Belay refuses a model of protocol %s by %s: %s", kind, unit, strings.TrimPrefix(first, path+":"))
 	}
-	return "", err
+	return "", "", err
 }
 
 // run starts Belay and a rollout at 10 %.
 func (v variant) run(ctx context.Context, program Program, s Setup) (*Running, error) {
-	path, err := v.documents(ctx, program, s)
+	path, _, err := v.documents(ctx, program, s)
 	if err != nil {
 		return nil, err
 	}

@@ -38,7 +38,10 @@ type Places struct {
 }
 
 // Program is a program that is there.
-type Program struct{ Path, Version string }
+type Program struct {
+	Path, Version string
+	Note          string // what else is worth knowing of it
+}
 
 // Setup says how a proxy is to be set up.
 type Setup struct {

@@ -156,7 +156,7 @@ func TestWhatThisBelayCannotDoIsNamed(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			err := tt.v.supported(t.Context(), fakeBelay(t, tt.help, tt.refused))
+			_, err := tt.v.supported(t.Context(), fakeBelay(t, tt.help, tt.refused))
 			if (err == nil) != (tt.want == "") || (err != nil && !strings.Contains(err.Error(), tt.want)) {
 				t.Errorf("got %v, want %q", err, tt.want)
 			}
@@ -167,15 +167,18 @@ func TestWhatThisBelayCannotDoIsNamed(t *testing.T) {
 func TestStreamsAreServedAsTheMostThatThisBelayUnderstands(t *testing.T) {
 	t.Parallel()
 	for refused, want := range map[string]string{"nothing": "protocol: openai", "protocol: openai": "protocol: http"} {
-		path, err := variant{}.documents(t.Context(), fakeBelay(t, "", refused), Setup{Dir: t.TempDir(), Streams: true})
+		path, _, err := variant{}.documents(t.Context(), fakeBelay(t, "", refused), Setup{Dir: t.TempDir(), Streams: true})
 		if err != nil {
 			t.Fatal(err)
+		}
+		if note, err := (variant{}).supported(t.Context(), fakeBelay(t, "", refused)); err != nil || note != "streams as "+strings.Replace(want, ": ", " `", 1)+"`" {
+			t.Errorf("noted as %q, %v", note, err)
 		}
 		if text, err := os.ReadFile(path); err != nil || !strings.Contains(string(text), want) {
 			t.Errorf("where %s is refused, it lacks %s: %v\n%s", refused, want, err, text)
 		}
 	}
-	if path, err := (variant{}).documents(t.Context(), fakeBelay(t, "", "kind"), Setup{Dir: t.TempDir(), Streams: true}); err == nil {
+	if path, _, err := (variant{}).documents(t.Context(), fakeBelay(t, "", "kind"), Setup{Dir: t.TempDir(), Streams: true}); err == nil {
 		t.Errorf("all is refused, and %s is used", path)
 	}
 }
