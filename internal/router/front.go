@@ -157,6 +157,8 @@ type callerBody struct {
 	out *reply
 	src io.Reader
 
+	reading sync.Mutex // held by a read under way
+
 	mu      sync.Mutex
 	ended   bool
 	stopped bool
@@ -164,6 +166,8 @@ type callerBody struct {
 }
 
 func (b *callerBody) Read(p []byte) (int, error) {
+	b.reading.Lock()
+	defer b.reading.Unlock()
 	if !b.bound() {
 		return 0, errClosedBody
 	}
@@ -202,8 +206,12 @@ func (b *callerBody) fail(err error) {
 	b.failed = err
 }
 
-// failure says why an unfinished body will not be read to its end.
+// failure says why an unfinished body will not be read to its end. It waits for a
+// read under way: net/http cancels the request before the read that failed has
+// told its error, and the read ends with the connection, or at its deadline.
 func (b *callerBody) failure() error {
+	b.reading.Lock()
+	defer b.reading.Unlock()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.failed != nil {
