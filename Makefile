@@ -104,6 +104,13 @@ bench-rollback: $(BENCHSTAT) ## from the decision to the last request that start
 	$(BENCH) -bench Rollback -count $(COUNT) -timeout 30m ./bench/... | tee $(CACHE)/rollback.txt
 	$(BENCHSTAT) $(CACHE)/rollback.txt
 
+.PHONY: bench-judge
+bench-judge: $(BENCHSTAT) ## a verdict, a judgement, a look of the planner and simulated events
+	@mkdir -p $(CACHE)
+	$(BENCH) -bench . -count $(COUNT) ./internal/core/stats ./internal/core/rollout | tee $(CACHE)/judge.txt
+	$(BENCH) -bench 'Look|Events' -count $(COUNT) ./internal/core/planner ./internal/simulate | tee -a $(CACHE)/judge.txt
+	$(BENCHSTAT) $(CACHE)/judge.txt
+
 # The traffic is simulated; only the time that it takes depends on the machine.
 .PHONY: bench-decisions
 bench-decisions: bench-acceptance ## Belay's decisions against those of other tools, into docs/benchmarks (an hour)

@@ -59,6 +59,12 @@ type Claim struct {
 	Broken []string
 }
 
+// unmeasured is the claim where no cell tells anything of it.
+func (c Claim) unmeasured() Claim {
+	c.Measured, c.Holds = "nothing was measured", false
+	return c
+}
+
 // class is the class of a cell's case.
 func class(c *contest.Cell) corpus.Class {
 	found, err := corpus.Find(c.Case)
@@ -116,7 +122,10 @@ func (r *Results) falseRollback() Claim {
 			out.Broken = append(out.Broken, fmt.Sprintf("%s at %s: %d of %d", c.Case, perMinute(c.Rate), t.RolledBack, t.Reps))
 		}
 	})
-	out.Measured = fmt.Sprintf("%d of %d in %d cells; at most %s (%s)", total, n, cells, percent(max(most, 0)), worst)
+	if cells == 0 {
+		return out.unmeasured()
+	}
+	out.Measured = fmt.Sprintf("%d of %d in %d cells; at most %s (%s)", total, n, cells, percent(most), worst)
 	return out
 }
 
@@ -138,7 +147,10 @@ func (r *Results) falsePromotion() Claim {
 			out.Broken = append(out.Broken, fmt.Sprintf("%s at %s: %d of %d", c.Case, perMinute(c.Rate), t.Whole, t.Reps))
 		}
 	})
-	out.Measured = fmt.Sprintf("%d of %d in %d cells; at most %s (%s)", total, n, cells, percent(max(most, 0)), worst)
+	if cells == 0 {
+		return out.unmeasured()
+	}
+	out.Measured = fmt.Sprintf("%d of %d in %d cells; at most %s (%s)", total, n, cells, percent(most), worst)
 	return out
 }
 
@@ -168,6 +180,9 @@ func (r *Results) caught() Claim {
 			}
 		}
 	})
+	if cells == 0 {
+		return out.unmeasured()
+	}
 	out.Holds = !breaks(n-caught, n, 1-caughtBound)
 	out.Measured = fmt.Sprintf("%s (%d of %d) in %d cells; %d cells are not counted", percent(share(caught, n)), caught, n, cells, others)
 	return out
@@ -226,8 +241,7 @@ func (r *Results) saved(what string, chosen func(*contest.Cell) bool, measure fu
 		}
 	}
 	if math.IsNaN(saved) {
-		out.Measured = "nothing was measured"
-		return out
+		return out.unmeasured()
 	}
 	out.Measured = fmt.Sprintf("%s less in %d cells; %s", fine(saved), cells, strings.Join(parts, ", "))
 	return out

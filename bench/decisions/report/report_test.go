@@ -141,8 +141,8 @@ func TestWhatIsClaimedCountsFailuresAlone(t *testing.T) {
 func TestWhatWasNotMeasuredIsNotClaimed(t *testing.T) {
 	t.Parallel()
 	r := results()
-	r.Cells = r.Cells[:2]
-	for _, c := range r.Claims()[3:] {
+	r.Cells = nil
+	for _, c := range r.Claims() {
 		if c.Holds || c.Measured != "nothing was measured" {
 			t.Errorf("%s: %s", c.Text, c.Measured)
 		}
