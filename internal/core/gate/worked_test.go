@@ -23,32 +23,35 @@ func TestTheWorkedExamplesOfTheDocsAreWorkedOut(t *testing.T) {
 	ceiling := errorRatio()
 	ceiling.Method, ceiling.Margin = None, 0
 	ceiling.Ceilings = []Ceiling{{Limit: 0.02, Text: "max 2%"}}
+	conversion := correct()
+	conversion.Margin, conversion.Slope = 0.02, 0.98 // 2 % of the baseline's share
 	for name, c := range map[string]struct {
 		gate  Gate
 		build func(w *numbers)
+		users bool
 	}{
-		"relative": {errorRatio(), func(w *numbers) {
+		"relative": {gate: errorRatio(), build: func(w *numbers) {
 			w.requests(0, split.Baseline, 9900, 50)
 			w.requests(0, split.Candidate, 100, 6)
 		}},
-		"difference": {errorDifference(), func(w *numbers) {
+		"difference": {gate: errorDifference(), build: func(w *numbers) {
 			w.requests(0, split.Baseline, 5000, 50)
 			w.requests(0, split.Candidate, 5000, 55)
 		}},
-		"ignored below": {errorIgnore(), func(w *numbers) {
+		"ignored below": {gate: errorIgnore(), build: func(w *numbers) {
 			w.requests(0, split.Baseline, 120_000, 12)
 			w.requests(0, split.Candidate, 12_000, 2)
 		}},
-		"quantile": {latencyP99(), func(w *numbers) {
+		"quantile": {gate: latencyP99(), build: func(w *numbers) {
 			r := rand.New(rand.NewPCG(3, 3))
 			w.latencies(0, split.Baseline, 18_000, func(float64) time.Duration { return time.Duration(20e6 * math.Exp(.5*r.NormFloat64())) })
 			w.latencies(0, split.Candidate, 2_000, func(float64) time.Duration { return time.Duration(28e6 * math.Exp(.5*r.NormFloat64())) })
 		}},
-		"mean": {revenue(), func(w *numbers) {
+		"mean": {gate: revenue(), build: func(w *numbers) {
 			w.sales(0, split.Baseline, 20_000, 1)
 			w.sales(0, split.Candidate, 20_000, 0.8)
 		}},
-		"ratio": {revenuePerRequest(), func(w *numbers) {
+		"ratio": {gate: revenuePerRequest(), build: func(w *numbers) {
 			for i := range 40_000 {
 				arm := split.Arm(i % 2)
 				w.requests(0, arm, 1, 0)
@@ -57,14 +60,27 @@ func TestTheWorkedExamplesOfTheDocsAreWorkedOut(t *testing.T) {
 				}
 			}
 		}},
-		"ceiling": {ceiling, func(w *numbers) {
+		"ceiling": {gate: ceiling, build: func(w *numbers) {
 			w.requests(0, split.Baseline, 2000, 80)
 			w.requests(0, split.Candidate, 2000, 80)
 		}},
+		"requests that fail": {gate: errorRatio(), build: func(w *numbers) {
+			w.requests(0, split.Baseline, 20_000, 200)
+			w.requests(0, split.Candidate, 20_000, 320)
+		}},
+		"users that fail": {gate: errorRatio(), users: true, build: func(w *numbers) {
+			w.requests(0, split.Baseline, 20_000, 200)
+			w.requests(0, split.Candidate, 19_850, 170)
+			w.user(0, split.Candidate, 7, 150, 150)
+		}},
+		"success": {gate: conversion, build: func(w *numbers) {
+			w.outcomes(0, split.Baseline, 10_000, 9_400)
+			w.outcomes(0, split.Candidate, 10_000, 9_340)
+		}},
 	} {
-		w := newNumbers(7, false, 0)
-		more := newWorld(false, 0)
-		w.layout.Sketches, w.layout.Tails = more.layout.Sketches, more.layout.Tails
+		w := newNumbers(7, c.users, 0)
+		more := newWorld(c.users, 0)
+		w.layout.Rates, w.layout.Sketches, w.layout.Tails = more.layout.Rates, more.layout.Sketches, more.layout.Tails
 		w.ev = more.ev
 		w.ev.Strata = nil
 		w.ev.Stratum(&w.layout, 0)
