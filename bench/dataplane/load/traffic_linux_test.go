@@ -167,7 +167,13 @@ func TestStreamsAreMeasuredWithAndWithoutAProxy(t *testing.T) {
 			proxy := &httputil.ReverseProxy{FlushInterval: -1, Rewrite: func(r *httputil.ProxyRequest) {
 				r.SetURL(&url.URL{Scheme: "http", Host: addrs[n.Add(1)%2]})
 			}}
-			s := httptest.NewServer(proxy)
+			// Without full duplex the server closes the body of a request that is
+			// answered while the proxy is about to read its end, and the proxy then
+			// gives the stream up.
+			s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				_ = http.NewResponseController(w).EnableFullDuplex()
+				proxy.ServeHTTP(w, r)
+			}))
 			t.Cleanup(s.CloseClientConnections)
 			return strings.TrimPrefix(s.URL, "http://")
 		}, 5},
