@@ -144,20 +144,23 @@ func TestTotalsThatAreNoRatesAreNamed(t *testing.T) {
 	}
 }
 
-var (
-	names  = rapid.StringMatching(`[a-zA-Z_:][a-zA-Z0-9_:]{0,12}`)
-	labels = rapid.StringMatching(`[a-zA-Z_][a-zA-Z0-9_]{0,8}`)
-)
+func nameGen() *rapid.Generator[string] {
+	return rapid.StringMatching(`[a-zA-Z_:][a-zA-Z0-9_:]{0,12}`)
+}
+
+func labelGen() *rapid.Generator[string] {
+	return rapid.StringMatching(`[a-zA-Z_][a-zA-Z0-9_]{0,8}`)
+}
 
 func selectorGen(t *rapid.T) query.Selector {
-	s := query.Selector{Name: names.Draw(t, "name")}
+	s := query.Selector{Name: nameGen().Draw(t, "name")}
 	for range rapid.IntRange(0, 3).Draw(t, "matchers") {
 		op := rapid.SampledFrom([]query.Op{query.Is, query.IsNot, query.Like, query.Unlike}).Draw(t, "op")
 		text := rapid.StringOf(rapid.RuneFrom([]rune("ab\"\\'\n{},=~/() "))).Draw(t, "value")
 		if op == query.Like || op == query.Unlike {
 			text = rapid.StringMatching(`[a-z]{0,3}(\.\*)?`).Draw(t, "pattern")
 		}
-		s.Matchers = append(s.Matchers, query.Matcher{Label: labels.Draw(t, "label"), Op: op, Value: text})
+		s.Matchers = append(s.Matchers, query.Matcher{Label: labelGen().Draw(t, "label"), Op: op, Value: text})
 	}
 	return s
 }

@@ -41,14 +41,30 @@ func fractions() *rapid.Generator[spec.Fraction] {
 	})
 }
 
-var (
-	names   = rapid.StringMatching(`[a-z0-9]([-a-z0-9]{0,10}[a-z0-9])?`)
-	version = rapid.StringMatching(`[A-Za-z0-9][A-Za-z0-9._+:@-]{0,12}`)
-	urls    = rapid.StringMatching(`https?://[a-z]{1,8}(\.[a-z]{1,5})?(:80[0-9]{2})?(/[a-z0-9._-]{1,8})?`)
-	lines   = rapid.StringMatching(`[ -~äπ]{0,20}[!-~äπ][ -~äπ]{0,20}`)
-	counts  = rapid.Int64Range(1, 1_000_000_000_000)
-	bools   = rapid.Bool()
-	sources = rapid.Custom(func(t *rapid.T) spec.Unit {
+// The generators are made anew for every test: one names itself when it is first drawn
+// from, so tests that run beside each other do not share any.
+func names() *rapid.Generator[string] {
+	return rapid.StringMatching(`[a-z0-9]([-a-z0-9]{0,10}[a-z0-9])?`)
+}
+
+func versionNames() *rapid.Generator[string] {
+	return rapid.StringMatching(`[A-Za-z0-9][A-Za-z0-9._+:@-]{0,12}`)
+}
+
+func urls() *rapid.Generator[string] {
+	return rapid.StringMatching(`https?://[a-z]{1,8}(\.[a-z]{1,5})?(:80[0-9]{2})?(/[a-z0-9._-]{1,8})?`)
+}
+
+func lines() *rapid.Generator[string] {
+	return rapid.StringMatching(`[ -~äπ]{0,20}[!-~äπ][ -~äπ]{0,20}`)
+}
+
+func counts() *rapid.Generator[int64] { return rapid.Int64Range(1, 1_000_000_000_000) }
+
+func bools() *rapid.Generator[bool] { return rapid.Bool() }
+
+func sources() *rapid.Generator[spec.Unit] {
+	return rapid.Custom(func(t *rapid.T) spec.Unit {
 		kind := rapid.SampledFrom([]spec.UnitKind{spec.UnitHeader, spec.UnitCookie, spec.UnitQuery, spec.UnitJSON}).Draw(t, "kind")
 		key := rapid.StringMatching(`[A-Za-z][A-Za-z0-9_-]{0,10}`).Draw(t, "key")
 		if kind == spec.UnitJSON {
@@ -56,41 +72,41 @@ var (
 		}
 		return spec.Unit{Kind: kind, Key: key}
 	})
-)
+}
 
 func versions(t *rapid.T, name string, url bool) *spec.Version {
-	v := &spec.Version{Version: name + version.Draw(t, "version")}
+	v := &spec.Version{Version: name + versionNames().Draw(t, "version")}
 	if url {
-		v.URL = urls.Draw(t, "url") + "/" + name
+		v.URL = urls().Draw(t, "url") + "/" + name
 	}
-	if bools.Draw(t, "as?") {
-		v.As = lines.Draw(t, "as")
+	if bools().Draw(t, "as?") {
+		v.As = lines().Draw(t, "as")
 	}
-	if bools.Draw(t, "run?") {
-		v.Run = rapid.SliceOfN(lines, 1, 3).Draw(t, "run")
+	if bools().Draw(t, "run?") {
+		v.Run = rapid.SliceOfN(lines(), 1, 3).Draw(t, "run")
 	}
-	if bools.Draw(t, "metrics?") {
-		v.Metrics = rapid.SliceOfNDistinct(urls, 1, 3, func(s string) string { return s }).Draw(t, "metrics")
+	if bools().Draw(t, "metrics?") {
+		v.Metrics = rapid.SliceOfNDistinct(urls(), 1, 3, func(s string) string { return s }).Draw(t, "metrics")
 	}
 	return v
 }
 
 func models(t *rapid.T) spec.Model {
 	m := spec.Model{
-		Name:     names.Draw(t, "name"),
+		Name:     names().Draw(t, "name"),
 		Protocol: rapid.SampledFrom([]spec.Protocol{spec.ProtocolV2, spec.ProtocolOpenAI}).Draw(t, "protocol"),
-		Unit:     rapid.OneOf(sources, rapid.Just(spec.Unit{Kind: spec.UnitRequest})).Draw(t, "unit"),
+		Unit:     rapid.OneOf(sources(), rapid.Just(spec.Unit{Kind: spec.UnitRequest})).Draw(t, "unit"),
 		Serving:  versions(t, "a", true),
 		Pin:      rapid.SampledFrom([]spec.Pin{spec.PinAllow, spec.PinDeny}).Draw(t, "pin"),
 	}
-	if bools.Draw(t, "endpoint?") {
+	if bools().Draw(t, "endpoint?") {
 		m.Endpoint = "http://{model}-{version}.{environment}:8080"
 	}
-	if bools.Draw(t, "route?") {
+	if bools().Draw(t, "route?") {
 		m.Route = &spec.Route{PathPrefix: "/" + rapid.StringMatching(`[a-z/%~:@.-]{0,10}`).Draw(t, "path")}
 	}
-	if bools.Draw(t, "header?") {
-		m.Route = &spec.Route{Host: names.Draw(t, "host"), Header: &spec.HeaderMatch{Name: "X-" + names.Draw(t, "header"), Value: lines.Draw(t, "value")}}
+	if bools().Draw(t, "header?") {
+		m.Route = &spec.Route{Host: names().Draw(t, "host"), Header: &spec.HeaderMatch{Name: "X-" + names().Draw(t, "header"), Value: lines().Draw(t, "value")}}
 	}
 	for i := range rapid.IntRange(0, 2).Draw(t, "environments") {
 		m.Environments = append(m.Environments, spec.ModelEnvironment{Name: fmt.Sprintf("e%d", i), Serving: versions(t, "a", true)})
@@ -127,13 +143,13 @@ func gate(t *rapid.T, metric string, planned []spec.Weight) spec.Gate {
 	switch {
 	case strings.HasPrefix(metric, "latency"), strings.HasPrefix(metric, "ttft"):
 		g.MaxIncrease = relative
-		if bools.Draw(t, "max?") {
+		if bools().Draw(t, "max?") {
 			g.Max = &spec.Bound{Unit: spec.BoundSeconds, Value: durations(time.Millisecond, 3650*24*time.Hour).Draw(t, "max").Round(time.Microsecond).Seconds()}
 		}
 	case metric == "tokens_per_second":
 		g.Min = &spec.Bound{Unit: spec.BoundNumber, Value: float64(rapid.IntRange(1, 500).Draw(t, "min"))}
 	case metric == "gpu:util", metric == "memory":
-		g.Source, g.Query, g.MaxIncrease = spec.SourcePrometheus, lines.Draw(t, "query"), relative
+		g.Source, g.Query, g.MaxIncrease = spec.SourcePrometheus, lines().Draw(t, "query"), relative
 	case strings.HasPrefix(metric, "output:"):
 		drawOutput(t, &g, relative, difference)
 	case metric == "outcome:spend":
@@ -148,7 +164,7 @@ func gate(t *rapid.T, metric string, planned []spec.Weight) spec.Gate {
 		if g.Horizon = maybe(t, "horizon", durations(time.Second, 3*time.Second)); g.Horizon == nil && g.MaxDecrease == difference {
 			g.Per = spec.PerReport
 		}
-	case bools.Draw(t, "ignore?"):
+	case bools().Draw(t, "ignore?"):
 		g.MaxIncrease, g.IgnoreBelow = relative, maybe(t, "ignoreBelow", fractions())
 	default:
 		g.MaxIncrease, g.Max = difference, &spec.Bound{Unit: spec.BoundPercent, Value: relative.Value}
@@ -163,8 +179,8 @@ func ladders(t *rapid.T, plain bool) ([]spec.Stage, []spec.Weight) {
 	if !plain {
 		list = append(list, spec.Stage{Check: spec.CheckContract},
 			spec.Stage{Check: spec.CheckLoad, Rate: new(spec.Rate(200)), For: new(durations(time.Second, time.Hour).Draw(t, "for"))},
-			spec.Stage{Check: spec.CheckCommand, Run: rapid.SliceOfN(lines, 1, 3).Draw(t, "run"), Approval: maybe(t, "approval", bools)},
-			spec.Stage{Check: spec.CheckReplay, File: lines.Draw(t, "file"), Speed: maybe(t, "speed", rapid.SampledFrom([]float64{0.5, 1, 4}))},
+			spec.Stage{Check: spec.CheckCommand, Run: rapid.SliceOfN(lines(), 1, 3).Draw(t, "run"), Approval: maybe(t, "approval", bools())},
+			spec.Stage{Check: spec.CheckReplay, File: lines().Draw(t, "file"), Speed: maybe(t, "speed", rapid.SampledFrom([]float64{0.5, 1, 4}))},
 			spec.Stage{Shadow: new(spec.Weight(2000)), Dwell: maybe(t, "dwell", durations(time.Second, time.Hour)), Gates: []spec.Gate{{Metric: "agreement", Min: &spec.Bound{Unit: spec.BoundPercent, Value: 0.99}}}})
 	}
 	weights := rapid.SliceOfNDistinct(rapid.Custom(func(t *rapid.T) spec.Weight { return spec.Weight(rapid.Uint32Range(1, 9999).Draw(t, "w")) }), 0, 8,
@@ -173,10 +189,10 @@ func ladders(t *rapid.T, plain bool) ([]spec.Stage, []spec.Weight) {
 	weights = append(weights, spec.Whole)
 	for _, w := range weights {
 		s := spec.Stage{
-			Weight: &w, Dwell: maybe(t, "dwell", durations(3*time.Second, 90*24*time.Hour)), MinSamples: maybe(t, "minSamples", counts),
+			Weight: &w, Dwell: maybe(t, "dwell", durations(3*time.Second, 90*24*time.Hour)), MinSamples: maybe(t, "minSamples", counts()),
 			Require: word(t, "require", spec.NoHarm),
 		}
-		if bools.Draw(t, "maxDuration?") {
+		if bools().Draw(t, "maxDuration?") {
 			s.MaxDuration = new(91 * 24 * time.Hour)
 		}
 		if w == spec.Whole {
@@ -195,29 +211,29 @@ func plans(t *rapid.T, plain bool) spec.Plan {
 	stages, weights := ladders(t, plain)
 	p := spec.Plan{
 		Stages:     stages,
-		MinSamples: maybe(t, "minSamples", counts),
+		MinSamples: maybe(t, "minSamples", counts()),
 		Warmup:     maybe(t, "warmup", durations(0, 2*time.Second)),
-		AllowPin:   maybe(t, "allowPin", bools),
+		AllowPin:   maybe(t, "allowPin", bools()),
 		Gates:      gates(t, weights, !plain),
 		Analysis:   &spec.Analysis{Alpha: maybe(t, "alpha", fractions()), OnUndecided: word(t, "undecided", spec.UndecidedAsk, spec.UndecidedAdvance)},
 		Faults:     &spec.Faults{NoTraffic: word(t, "noTraffic", spec.FaultRollback), HoldFor: maybe(t, "holdFor", durations(time.Second, time.Hour)), Then: word(t, "then", spec.ThenHold)},
-		Rollback:   &spec.Rollback{Within: maybe(t, "within", durations(10*time.Millisecond, 10*time.Minute)), Shield: maybe(t, "shield", bools), Cooldown: maybe(t, "cooldown", durations(0, time.Hour))},
+		Rollback:   &spec.Rollback{Within: maybe(t, "within", durations(10*time.Millisecond, 10*time.Minute)), Shield: maybe(t, "shield", bools()), Cooldown: maybe(t, "cooldown", durations(0, time.Hour))},
 	}
 	if plain {
 		return p
 	}
-	if bools.Draw(t, "environments?") {
+	if bools().Draw(t, "environments?") {
 		p.Environments, p.Stages = []spec.Environment{
 			{Name: "e0", Stages: []spec.Stage{{Check: spec.CheckContract}}, Requires: &spec.Requires{DrillWithin: maybe(t, "drill", durations(time.Minute, time.Hour))}},
 			{Name: "e1", Stages: stages},
 		}, nil
 	}
-	p.Rollback.Auto = maybe(t, "auto", bools)
-	p.Segments = &spec.Segments{By: rapid.SliceOfNDistinct(sources, 1, 4, func(u spec.Unit) spec.Unit { return u }).Draw(t, "by"), Guard: maybe(t, "guard", bools)}
+	p.Rollback.Auto = maybe(t, "auto", bools())
+	p.Segments = &spec.Segments{By: rapid.SliceOfNDistinct(sources(), 1, 4, func(u spec.Unit) spec.Unit { return u }).Draw(t, "by"), Guard: maybe(t, "guard", bools())}
 	p.Notify = []spec.Notice{
 		{Slack: &spec.Target{URLFrom: "env:SLACK_URL"}, On: []spec.Event{spec.EventHold}},
-		{Webhook: &spec.Target{URL: urls.Draw(t, "hook")}},
-		{Email: &spec.Mail{To: []string{names.Draw(t, "mail") + "@example.com"}}},
+		{Webhook: &spec.Target{URL: urls().Draw(t, "hook")}},
+		{Email: &spec.Mail{To: []string{names().Draw(t, "mail") + "@example.com"}}},
 	}
 	return p
 }
@@ -226,11 +242,11 @@ func plans(t *rapid.T, plain bool) spec.Plan {
 func files(t *rapid.T, plain bool) spec.File {
 	m := models(t)
 	if plain {
-		m = spec.Model{Name: m.Name, Protocol: spec.ProtocolV2, Pin: m.Pin, Unit: spec.Unit{Kind: spec.UnitRequest}, Serving: &spec.Version{Version: "a", URL: urls.Draw(t, "url") + "/a"}}
+		m = spec.Model{Name: m.Name, Protocol: spec.ProtocolV2, Pin: m.Pin, Unit: spec.Unit{Kind: spec.UnitRequest}, Serving: &spec.Version{Version: "a", URL: urls().Draw(t, "url") + "/a"}}
 	}
 	r := spec.Rollout{Name: m.Name + "-b", Model: m.Name, Policy: "p-1", Candidate: versions(t, "b", true)}
 	if plain {
-		r.Candidate = &spec.Version{Version: "b", URL: urls.Draw(t, "url") + "/b"}
+		r.Candidate = &spec.Version{Version: "b", URL: urls().Draw(t, "url") + "/b"}
 	}
 	return spec.File{
 		Models:   []spec.Model{m},
