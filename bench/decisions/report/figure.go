@@ -24,8 +24,8 @@ func (r *Results) Figures() []Figure {
 	rollback := shares("Rolled back without a reason", "share of the rollouts of candidates that are no worse, worst case", "5 %", Alpha)
 	promotion := shares("Promoted on the margin", "share of the rollouts of candidates that are worse by exactly the margin, worst case", "5 %", Alpha)
 	early := shares("Critical regressions caught early", "share of all critical regressions stopped while the weight was at most 10 %", "95 %", caughtBound)
-	harm := draw.Chart{Title: "Requests harmed", Axis: "share of the failures, beyond the baseline's, of switching all at once, over all regressions", Log: true, From: 1e-5, To: 1, Bound: 1 - savedBound, BoundName: "10 %", Tick: small}
-	time := draw.Chart{Title: "Time to rollback", Axis: "median of the minutes from the first harm to the rollback, over all regressions that were rolled back", Log: true, From: 1, To: 1000, Tick: func(v float64) string { return span(int(math.Round(v))) }}
+	harm := draw.Chart{Title: "Requests harmed", Axis: "failures beyond the baseline's, of those of switching all at once", Log: true, From: 1e-5, To: 1, Bound: 1 - savedBound, BoundName: "10 %", Tick: small}
+	time := draw.Chart{Title: "Time to rollback", Axis: "from the first harm to the rollback, median over the regressions", Log: true, From: 1, To: 1000, Tick: func(v float64) string { return span(int(math.Round(v))) }}
 	out := []Figure{
 		{"decisions-false-rollback.svg", "False rollbacks by rule and rate", r.fill(rollback, func(rule string, rate int) float64 {
 			return r.worst(rule, rate, corpus.NoChange, func(t *contest.Tally) int { return t.RolledBack })
