@@ -177,16 +177,12 @@ func numbersOf(g *Gate, s *evidence.Stratum, arm split.Arm) (all, counts []*floa
 	return all, counts
 }
 
-// impossible reports whether a number from which a gate judges a stratum cannot be.
-func impossible(g *Gate, s *evidence.Stratum) bool {
-	for arm := range split.Arms {
-		all, counts := numbersOf(g, s, arm)
-		if slices.ContainsFunc(all, func(x *float64) bool { return math.IsNaN(*x) || math.IsInf(*x, 0) }) ||
-			slices.ContainsFunc(counts, func(x *float64) bool { return *x < 0 }) {
-			return true
-		}
-	}
-	return false
+// impossible reports whether a number of an arm from which a gate judges a stratum
+// cannot be.
+func impossible(g *Gate, s *evidence.Stratum, arm split.Arm) bool {
+	all, counts := numbersOf(g, s, arm)
+	return slices.ContainsFunc(all, func(x *float64) bool { return math.IsNaN(*x) || math.IsInf(*x, 0) }) ||
+		slices.ContainsFunc(counts, func(x *float64) bool { return *x < 0 })
 }
 
 // fuzzLayout has a series of every kind.
