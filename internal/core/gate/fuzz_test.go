@@ -218,24 +218,22 @@ func anyWords(r *rand.Rand, n int) []byte {
 func judgesAnything(t *testing.T, data []byte, clustered, settled bool) {
 	t.Helper()
 	w := newWide(clustered)
-	s := &script{data}
-	ev, stages := (*evidence.Evidence)(nil), []int{0, 2}
-	if settled {
+	v := View{Layout: &w.layout, Stages: []int{0, 2}}
+	if s := (&script{data}); settled {
 		of := judged()[0]
 		if clustered {
 			of = judged()[1]
 		}
-		ev, stages = of.ev.Clone(&of.layout), of.stages
-		s.spoil(ev)
+		v.Evidence, v.Stages = of.ev.Clone(&of.layout), of.stages
+		s.spoil(v.Evidence)
 	} else {
-		ev = s.evidence(&w.layout)
+		v.Evidence = s.evidence(&w.layout)
 	}
-	v := View{Layout: &w.layout, Evidence: ev, Stages: stages}
 	for _, g := range everyGate() {
 		place := at(2, 3)
 		j := g.Judge(g.Reduce(v), place, nil)
 		judgedWell(t, &g, &j)
-		if restsOnNothing(&g, &j, ev) {
+		if restsOnNothing(&g, &j, v.Evidence) {
 			t.Errorf("%s: %s (%s) of numbers that cannot be", g.Name, j.Verdict, j.Reason)
 		}
 		g.Bound(v, &j, place)
